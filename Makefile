@@ -1,0 +1,48 @@
+# The whole project in a few words. The virtual environment is .venv; nothing else is touched.
+PYTHON ?= python3
+PROMPT ?= a red apple on a blue background
+ARGS ?=
+OUT ?= outputs/draw.png
+BIN := .venv/bin
+
+.PHONY: setup draw test test-all lint format sheet schema bench clean help
+
+help:  ## say what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
+
+.venv/.ready: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+setup: .venv/.ready  ## make the virtual environment and install everything
+
+draw: setup  ## draw PROMPT with the starter models into OUT; more settings in ARGS
+	$(BIN)/text2art draw "$(PROMPT)" --out "$(OUT)" $(ARGS)
+
+test: setup  ## run the tests that need no GPU and no patience
+	$(BIN)/python -m pytest
+
+test-all: setup  ## run every test, the slow ones too
+	$(BIN)/python -m pytest -m 'not gpu'
+
+lint: setup  ## check style, types, layers and generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m scripts.generate --check
+
+format: setup  ## format the code and bring generated files up to date
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/python -m scripts.generate
+
+sheet: setup  ## draw the contact sheets in docs/
+	$(BIN)/python -m scripts.contact_sheet
+
+bench: setup  ## measure the speed of the loop
+	$(BIN)/python -m benchmarks.loop
+
+clean:  ## remove what can be made again
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache outputs .cog

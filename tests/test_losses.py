@@ -1,0 +1,154 @@
+"""Losses against independent formulas and published properties."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from text2art.core import Cutouts, View
+from text2art.cutouts import ViewSampler
+from text2art.losses.prompt import PromptLoss, Target, squared_angle
+from text2art.losses.saturation import SaturationLoss
+from text2art.losses.smoothness import SmoothnessLoss
+from text2art.losses.symmetry import SymmetryLoss
+from text2art.options.cutouts import ViewOptions
+from text2art.perceptors.toy import ToyPerceptor
+from text2art.runtime import pick, stream
+
+
+def view_of(image: Tensor, cuts: int = 4) -> View:
+    cutouts: Cutouts = ViewSampler(ViewOptions(), cuts, seed=0)
+    return View(image, 0, 0.0, cutouts)
+
+
+def noise(*shape: int, seed: str = "losses") -> Tensor:
+    return torch.rand(*shape, generator=stream(seed, "noise"))
+
+
+@pytest.fixture
+def toy() -> ToyPerceptor:
+    return ToyPerceptor(pick("cpu"))
+
+
+# ---- the angle ---------------------------------------------------------------------------------
+
+
+def test_squared_angle_equals_arccos() -> None:
+    x = torch.nn.functional.normalize(noise(64, 8).double() - 0.5, dim=-1)
+    y = torch.nn.functional.normalize(noise(64, 8, seed="y").double() - 0.5, dim=-1)
+    angle = torch.acos((x * y).sum(-1))
+    torch.testing.assert_close(squared_angle(x, y), angle.square() / 2)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_its_gradient_is_finite_at_both_ends(sign: float) -> None:
+    x = torch.tensor([[1.0, 0.0, 0.0]], requires_grad=True)
+    value = squared_angle(x, sign * x.detach())
+    value.sum().backward()
+    assert x.grad is not None
+    assert torch.isfinite(x.grad).all()
+    expected = 0.0 if sign > 0 else math.pi**2 / 2
+    assert value.item() == pytest.approx(expected, abs=5e-3)
+
+
+def test_its_gradient_is_right_between_the_ends() -> None:
+    x = torch.nn.functional.normalize(noise(5, 6).double() - 0.5, dim=-1).requires_grad_()
+    y = torch.nn.functional.normalize(noise(5, 6, seed="y").double() - 0.5, dim=-1)
+    assert torch.autograd.gradcheck(lambda a: squared_angle(a, y), (x,))
+
+
+# ---- prompts -----------------------------------------------------------------------------------
+
+
+def guided(toy: ToyPerceptor, weight: float, stop: float = -math.inf) -> tuple[float, Tensor, View]:
+    image = noise(1, 3, 32, 32).requires_grad_()
+    view = view_of(image)
+    loss = PromptLoss("p", [Target(toy, 1.0, toy.read(["apple"]))], weight, stop)
+    value = loss.weight * loss(view)
+    value.backward()
+    assert image.grad is not None
+    return value.item(), image.grad, view
+
+
+def test_a_negative_weight_pushes_the_other_way(toy: ToyPerceptor) -> None:
+    near, pull, _ = guided(toy, 1.0)
+    far, push, _ = guided(toy, -2.0)
+    assert far == pytest.approx(-2 * near, rel=1e-5)
+    torch.testing.assert_close(push, -2 * pull)
+
+
+def test_below_its_stop_a_prompt_no_longer_pulls_but_is_reported(toy: ToyPerceptor) -> None:
+    value, pull, _ = guided(toy, 1.0)
+    stopped, none, _ = guided(toy, 1.0, stop=value + 10)
+    still, same, _ = guided(toy, 1.0, stop=-10)
+    assert stopped == pytest.approx(value)
+    assert none.abs().max() == 0
+    torch.testing.assert_close(same, pull)
+    assert still == pytest.approx(value)
+
+
+def test_the_score_is_the_mean_cosine(toy: ToyPerceptor) -> None:
+    _, _, view = guided(toy, 1.0)
+    expected = (view.seen(toy) @ toy.read(["apple"]).T).mean()
+    torch.testing.assert_close(view.scores["p"], expected.detach())
+    _, _, pushed = guided(toy, -1.0)
+    assert pushed.scores == {}
+
+
+def test_perceptors_count_by_their_weights(toy: ToyPerceptor) -> None:
+    other = ToyPerceptor(pick("cpu"), size=8, dimensions=12)
+    image = noise(1, 3, 32, 32)
+
+    def value(*weights: float) -> float:
+        targets = [
+            Target(p, w, p.read(["apple"])) for p, w in zip((toy, other), weights, strict=True) if w
+        ]
+        return PromptLoss("p", targets)(view_of(image)).item()
+
+    mixed = 0.75 * value(1, 0) + 0.25 * value(0, 1)
+    assert value(3, 1) == pytest.approx(mixed, rel=1e-5)
+
+
+def test_crops_are_cut_once_and_shared(toy: ToyPerceptor) -> None:
+    view = view_of(noise(1, 3, 32, 32))
+    assert view.crops(16) is view.crops(16)
+    assert view.seen(toy) is view.seen(toy)
+
+
+# ---- pictures ----------------------------------------------------------------------------------
+
+
+def test_smoothness_is_zero_on_flat_and_right_on_a_step() -> None:
+    assert SmoothnessLoss()(view_of(torch.full((1, 3, 64, 64), 0.3))).item() == 0
+    step = torch.zeros(1, 3, 64, 64)
+    step[..., 32:] = 1  # 64 of 64*63 horizontal differences are 1
+    assert SmoothnessLoss()(view_of(step)).item() == pytest.approx(1 / 63)
+
+
+def test_smoothness_hardly_depends_on_size() -> None:
+    small = noise(1, 3, 16, 16)
+    values = [
+        SmoothnessLoss()(view_of(torch.nn.functional.interpolate(small, scale_factor=k))).item()
+        for k in (4, 8)
+    ]
+    assert values[0] == pytest.approx(values[1], rel=0.02)
+
+
+def test_saturation_follows_hasler_and_suesstrunk() -> None:
+    image = noise(1, 3, 20, 20).double()
+    r, g, b = image[0]
+    rg, yb = (r - g).flatten(), ((r + g) / 2 - b).flatten()
+    spread = math.hypot(rg.std().item(), yb.std().item())
+    mean = math.hypot(rg.mean().item(), yb.mean().item())
+    expected = -(spread + 0.3 * mean) / 10
+    assert SaturationLoss()(view_of(image)).item() == pytest.approx(expected, rel=1e-3)
+
+
+def test_symmetry_is_zero_on_mirrored_pictures_alone() -> None:
+    half = noise(1, 3, 8, 8)
+    mirrored = torch.cat([half, half.flip(-1)], dim=-1)
+    assert SymmetryLoss()(view_of(mirrored)).item() == 0
+    assert SymmetryLoss()(view_of(half)).item() > 0.01

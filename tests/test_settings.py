@@ -1,0 +1,189 @@
+"""Settings: names old and new, limits, readable errors, and the rows that faces are made from."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from text2art import fields, registry
+from text2art.errors import PromptError, SettingsError, UnknownComponent
+from text2art.presets import PRESETS
+from text2art.settings import MAX_SEED, Settings
+
+
+def test_the_floor_does_not_import_torch() -> None:
+    code = (
+        "import sys, text2art.fields, text2art.settings, text2art.palettes, text2art.prompts; "
+        "print(sorted({'torch', 'numpy', 'open_clip'} & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "expected"),
+    [
+        ({"use_pixeldraw": True}, "drawer", "pixel"),
+        ({"use_pixeldraw": "yes"}, "drawer", "pixel"),
+        ({"use_pixeldraw": "no"}, "drawer", "pyramid"),
+        ({"num_cuts": 12}, "cuts", 12),
+        ({"num-cuts": 12}, "cuts", 12),
+        ({"clip_models": "ViT-B/32,ViT-B/16"}, "perceptor", "ViT-B/32,ViT-B/16"),
+        ({"size": "800x200"}, "size", (800, 200)),
+        ({"size": [800, 200]}, "size", (800, 200)),
+        ({"size": "800,200"}, "size", (800, 200)),
+        ({"size": 256}, "size", (256, 256)),
+        ({"seed": "7"}, "seed", 7),
+        ({"seed": 7.0}, "seed", 7),
+        ({"seed": "a word"}, "seed", "a word"),
+        ({"iterations": 50.0}, "iterations", 50),
+        ({"losses": "smoothness:2,symmetry"}, "losses", {"smoothness": 2.0, "symmetry": 1.0}),
+        ({"losses": ""}, "losses", {}),
+        ({"learning_rate_drops": "50%,75"}, "learning_rate_drops", (50.0, 75.0)),
+        ({"learning_rate_drops": ""}, "learning_rate_drops", ()),
+        ({"prompts": ["a", "b"]}, "prompts", ("a", "b")),
+    ],
+)
+def test_reads_every_spelling(values: dict[str, object], name: str, expected: object) -> None:
+    assert getattr(Settings.of(**values), name) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"drawr": "pixel"}, "unknown setting 'drawr'. Did you mean 'drawer'?"),
+        ({"pixel": {"cels": 3}}, "unknown setting 'pixel.cels'. Did you mean 'cells'?"),
+        ({"drawer": "pixl"}, "Did you mean 'pixel'?"),
+        ({"losses": "smothness"}, "Did you mean 'smoothness'?"),
+        ({"losses": "smoothness:much"}, "weight 'much' of 'smoothness' is not a number"),
+        ({"cutouts": "dango"}, "There are: pixray, views"),
+        ({"size": "1x1"}, "each side must be 16 to 8192"),
+        ({"size": "8000x8000"}, "64000000 pixels"),
+        ({"size": "big"}, "write WIDTHxHEIGHT"),
+        ({"size": [1.5, 2]}, "write WIDTHxHEIGHT"),
+        ({"size": True}, "write WIDTHxHEIGHT"),
+        ({"aspect": "1:99"}, "too narrow"),
+        ({"aspect": "wide"}, "not known"),
+        ({"iterations": 0}, "iterations"),
+        ({"iterations": 1.5}, "iterations"),
+        ({"iterations": 10**9}, "iterations"),
+        ({"quality": "ultra"}, "'supreme', given 'ultra'"),
+        ({"seed": -1}, "out of range"),
+        ({"seed": MAX_SEED + 1}, "out of range"),
+        ({"seed": True}, "not true or false"),
+        ({"scale": float("nan")}, "scale"),
+        ({"learning_rate_drops": "150"}, "percents from 0 to 100"),
+        ({"prompts": 5}, "prompts must be text"),
+        ({"num_cuts": 3, "cuts": 4}, "same setting"),
+        ({"use_pixeldraw": "perhaps"}, "neither yes nor no"),
+        ({"iterations": 0, "quality": "ultra"}, "; "),
+    ],
+)
+def test_says_what_is_wrong_in_one_line(values: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.of(**values)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_errors_keep_their_kind() -> None:
+    with pytest.raises(UnknownComponent):
+        Settings.of(drawer="pixl")
+    with pytest.raises(PromptError):
+        Settings.of(prompts="a || b")
+
+
+def test_settings_are_frozen_and_comparable() -> None:
+    settings = Settings.of(prompts="a", drawer="pixel", pixel={"cells": "8x8"})
+    with pytest.raises(ValidationError):
+        settings.drawer = "fft"
+    assert settings == Settings.of(prompts=["a"], drawer="pixel", pixel={"cells": [8, 8]})
+    assert settings.options("pixel").cells == (8, 8)
+    assert settings.options("smoothness") is None
+
+
+def test_given_holds_only_what_differs_and_reads_back() -> None:
+    settings = Settings.of(prompts="a | b:-1", size="64x32", losses="", fft={"decay": 1})
+    given_ = settings.given()
+    assert set(given_) == {"prompts", "size", "losses", "fft"}
+    assert Settings.of(**json.loads(settings.to_json())) == settings
+    assert settings.changed(seed=3).seed == 3
+    assert settings.changed(seed=3).size == (64, 32)
+
+
+def test_old_switch_does_not_override_a_named_drawer() -> None:
+    assert Settings.of(drawer="fft", use_pixeldraw=True).drawer == "fft"
+
+
+@pytest.mark.parametrize(
+    ("aspect", "quality", "expected"),
+    [  # pixray's table, features of the peers section 2.3
+        ("widescreen", "draft", (192, 108)),
+        ("widescreen", "normal", (384, 216)),
+        ("widescreen", "better", (576, 324)),
+        ("widescreen", "best", (768, 432)),
+        ("widescreen", "supreme", (960, 540)),
+        ("square", "normal", (288, 288)),
+        ("portrait", "better", (384, 480)),
+        ("1:1", "draft", (144, 144)),
+        ("4:1", "draft", (288, 72)),
+    ],
+)
+def test_sizes_follow_aspect_and_quality(
+    aspect: str, quality: str, expected: tuple[int, int]
+) -> None:
+    assert Settings.of(aspect=aspect, quality=quality).canvas_size() == expected
+
+
+def test_retain_takes_the_init_images_aspect() -> None:
+    settings = Settings.of(aspect="retain", scale=2)
+    assert settings.canvas_size((400, 200)) == (288, 144)
+    with pytest.raises(SettingsError, match="needs an init_image"):
+        settings.canvas_size()
+
+
+def test_explicit_values_beat_the_preset() -> None:
+    settings = Settings.of(quality="draft")
+    assert (settings.steps, settings.cuts_per_step) == (200, PRESETS["draft"].cuts)
+    settings = settings.changed(iterations=7, cuts=3)
+    assert (settings.steps, settings.cuts_per_step) == (7, 3)
+
+
+def test_every_setting_has_a_row_with_help_and_a_group() -> None:
+    rows = fields.rows()
+    names = [row.name for row in rows]
+    assert len(names) == len(set(names))
+    assert {"prompts", "drawer", "pixel.cells", "views.zoom_start"} <= set(names)
+    assert all(row.help and row.group for row in rows)
+    by_name = {row.name: row for row in rows}
+    assert set(by_name["drawer"].choices) == set(registry.components("drawers"))
+    assert by_name["iterations"].minimum == 1
+    assert by_name["pixel.cells"].kind == "size"
+    assert "num_cuts" in by_name["cuts"].aliases
+
+
+def test_defaults_written_as_text_read_back_as_defaults() -> None:
+    for row in fields.rows():
+        if row.default is None or row.name == "prompts":
+            continue
+        nested: dict[str, object] = {}
+        *path, last = row.name.split(".")
+        inner = nested
+        for part in path:
+            inner = inner.setdefault(part, {})  # type: ignore[assignment]
+        inner[last] = fields.as_text(row.default)
+        assert Settings.of(**nested) == Settings.of(), row.name
+
+
+@given(st.dictionaries(st.text(max_size=12), st.integers() | st.text(max_size=12), max_size=3))
+def test_any_mapping_is_read_or_refused_clearly(values: dict[str, object]) -> None:
+    try:
+        Settings.of(**values)
+    except SettingsError as error:
+        assert str(error)

@@ -1,0 +1,89 @@
+"""`draw`: a picture in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from text2art.core import CellSource, Frame
+from text2art.media.convert import to_pil
+from text2art.media.png import save_picture
+from text2art.models import Models
+from text2art.session import Session
+from text2art.settings import Settings
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished picture and how it came to be.
+
+    Attributes:
+        image: the picture.
+        native: one pixel per cell, for drawers made of cells; else None.
+        frames: the intermediate pictures, every `display_every` steps, the result last.
+        settings: the settings as resolved; drawing with them again gives the same picture on CPU.
+        score: mean cosine between the picture's looks and its prompts.
+        seconds: time spent drawing.
+        record: what is written into saved files.
+        notices: what the user should know.
+    """
+
+    image: Image.Image
+    native: Image.Image | None
+    frames: Sequence[Image.Image]
+    settings: Settings
+    score: float
+    seconds: float
+    record: dict[str, Any]
+    notices: Sequence[str] = field(default_factory=list)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the picture with its record inside; PNG, WebP or JPEG by the name's ending."""
+        return save_picture(self.image, Path(path), self.record)
+
+    def _repr_png_(self) -> bytes:
+        """Show the picture in a notebook."""
+        return self.image._repr_png_() or b""  # type: ignore[no-any-return]
+
+
+def draw(prompts: str | Sequence[str], *, models: Models | None = None, **settings: Any) -> Result:
+    """Draw a picture.
+
+    Args:
+        prompts: what to draw, as `"a red apple | photo:-0.3"` or a list of such.
+        models: loaded models to use again; by default they are loaded for this call.
+        settings: any setting by name: `drawer="pixel"`, `seed=1`, `pixel={"cells": "48x48"}`.
+
+    Raises:
+        Text2ArtError: with one readable line about what to change.
+    """
+    wanted = Settings.of(prompts=prompts, **settings)
+    with Session(wanted, models=models) as session:
+        kept: list[Image.Image] = []
+        last: Frame | None = None
+        for frame in session.frames():
+            every = wanted.display_every
+            if frame.final or (every and frame.step % every == 0):
+                kept.append(to_pil(frame.image))
+            last = frame
+        assert last is not None
+        return result_of(session, last, kept)
+
+
+def result_of(session: Session, last: Frame, frames: Sequence[Image.Image]) -> Result:
+    """Gather the result of a session whose last frame is at hand."""
+    drawer = session.drawer
+    return Result(
+        image=to_pil(last.image),
+        native=drawer.cells() if isinstance(drawer, CellSource) else None,
+        frames=frames,
+        settings=session.settings,
+        score=last.score,
+        seconds=session.seconds,
+        record=session.record(),
+        notices=session.notices,
+    )

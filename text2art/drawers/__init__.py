@@ -1,0 +1,1 @@
+"""Drawers: pictures as differentiable functions of their own parameters. Free of torch itself."""

@@ -1,0 +1,89 @@
+"""Layers of color grids from coarse to fine, added up: what several drawers are made of."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from text2art.core import ParamGroup
+
+GAIN = 4.0  # logits per unit of a layer: brings Adam's usual rates to colors
+
+
+class Layers(nn.Module):
+    """A sum of color grids, each about twice as fine as the last.
+
+    "Direct Ascent Synthesis" (arXiv:2502.07753) with layers at powers of two and Adam in place of
+    plain gradient descent. Descent moves coarse layers first by itself, since they gather the
+    gradient of many pixels; Adam undoes that, so finer layers get smaller rates here.
+    """
+
+    def __init__(self, rows: int, columns: int, draw: torch.Generator, start: float = 0.02) -> None:
+        """Make the layers up to a finest one of rows x columns.
+
+        Args:
+            rows, columns: grid of the finest layer.
+            draw: random stream of the start.
+            start: standard deviation of the start, per layer.
+        """
+        super().__init__()
+        short = min(rows, columns)
+        self._scales = [2**i for i in range(math.ceil(math.log2(short)))] + [short]
+        grids = [(max(1, round(n * rows / short)), max(1, round(n * columns / short)))
+                 for n in self._scales]
+        self.grids = nn.ParameterList(
+            nn.Parameter(start * torch.randn(1, 3, h, w, generator=draw)) for h, w in grids
+        )
+
+    def total(self) -> Tensor:
+        """Return the sum of all layers at the finest grid, `(1, 3, rows, columns)`, unbounded."""
+        # Each partial sum is enlarged to the next grid, so that little is done at full size.
+        total: Tensor = self.grids[0]
+        for grid in list(self.grids)[1:]:
+            total = enlarge(total, grid.shape[-2], grid.shape[-1]) + grid
+        return total
+
+    def groups(self, rate: float, decay: float) -> list[ParamGroup]:
+        """Return a group per layer, whose rate falls as (cells / 8)^-decay beyond 8 cells."""
+        return [
+            ParamGroup(name=f"layer {n}", params=[grid], lr=rate * (max(n, 8) / 8) ** -decay)
+            for n, grid in zip(self._scales, self.grids, strict=True)
+        ]
+
+    @torch.no_grad()
+    def fit_(self, target: Tensor) -> None:
+        """Bring the sum near `(1, 3, rows, columns)`: what coarse layers miss, finer ones take."""
+        for grid in self.grids:
+            grid.zero_()
+        rest = target
+        for grid in self.grids:
+            grid.copy_(F.interpolate(rest, size=grid.shape[-2:], mode="area"))
+            rest = target - enlarge(self._partial(grid), *target.shape[-2:])
+
+    def _partial(self, last: Tensor) -> Tensor:
+        total: Tensor = self.grids[0]
+        for grid in list(self.grids)[1:]:
+            if total.shape == last.shape:
+                break
+            total = enlarge(total, grid.shape[-2], grid.shape[-1]) + grid
+        return total
+
+
+def enlarge(grid: Tensor, height: int, width: int) -> Tensor:
+    """Interpolate `(1, C, h, w)` bilinearly to a larger grid."""
+    if grid.shape[-2:] == (height, width):
+        return grid
+    return F.interpolate(grid, size=(height, width), mode="bilinear", align_corners=False)
+
+
+def squash(total: Tensor) -> Tensor:
+    """Take sums of layers to colors in [0, 1]."""
+    return torch.sigmoid(GAIN * total)
+
+
+def unsquash(picture: Tensor) -> Tensor:
+    """Take colors in [0, 1] to sums of layers; black and white are moved inside a little."""
+    return torch.logit(picture.clamp(0.01, 0.99)) / GAIN

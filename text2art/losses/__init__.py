@@ -1,0 +1,1 @@
+"""Losses: what was seen, as one number. Import the modules, not this package."""

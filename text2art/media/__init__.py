@@ -1,0 +1,1 @@
+"""Pictures and videos in and out. Import the modules, not this package."""

@@ -1,0 +1,129 @@
+"""Files that appear whole or not at all, and names for them."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import secrets
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from text2art.errors import OutputError
+
+SLUG_LENGTH = 60
+_REASONS = {
+    errno.ENOSPC: "the disk is full: free some space or choose another folder",
+    errno.EDQUOT: "your disk quota is used up: free some space or choose another folder",
+    errno.EACCES: "permission denied: choose a folder you may write to",
+    errno.EPERM: "permission denied: choose a folder you may write to",
+    errno.EROFS: "the file system is read-only: choose another folder",
+    errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
+    errno.EISDIR: "it is a folder: name a file in it",
+    errno.ENOTDIR: "a part of the path is a file, not a folder: choose another path",
+    errno.EEXIST: "a part of the path is a file, not a folder: choose another path",
+}
+
+
+@contextmanager
+def output_errors(path: Path) -> Iterator[None]:
+    """Turn the system's refusals to write `path` into one line of advice.
+
+    Raises:
+        OutputError: instead of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+        raise OutputError(f"cannot write {str(path)!r}: {reason}") from error
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a `.part` path beside `path`; rename it to `path` when the block ends well.
+
+    The folder is made when missing. A block that fails leaves nothing behind, and an older file of
+    that name as it was.
+
+    Raises:
+        OutputError: the system refuses, or the disk is full.
+    """
+    with output_errors(path):
+        check_target(path)
+        # A name of its own: two writers never share a part, and a long name gets no longer.
+        part = path.with_name(f".{secrets.token_hex(8)}.part")
+        try:
+            yield part
+            os.replace(part, path)
+        except BaseException:
+            with suppress(OSError):
+                part.unlink()
+            raise
+
+
+def check_target(path: Path, endings: Sequence[str] = ()) -> None:
+    """Make sure, before the work, that `path` can be written; makes its folder.
+
+    Args:
+        path: the file to be.
+        endings: accepted endings, as ".png"; any when empty.
+
+    Raises:
+        OutputError: it cannot, and why.
+    """
+    if endings and path.suffix.lower() not in endings:
+        given = f"ending {path.suffix!r}" if path.suffix else "no ending"
+        raise OutputError(f"cannot write {str(path)!r}: it has {given}, use {' or '.join(endings)}")
+    with output_errors(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "is a folder")
+        check_folder(path.parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Make a folder when missing and make sure that files can be created in it.
+
+    Raises:
+        OutputError: they cannot, and why.
+    """
+    with output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{secrets.token_hex(8)}.part"
+        try:
+            probe.touch(exist_ok=False)  # access() lies on network and container file systems
+        finally:
+            probe.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> Path:
+    """Write a small file whole."""
+    with whole(path) as part:
+        part.write_bytes(data)
+    return path
+
+
+def slug(text: str) -> str:
+    """Return a file name made of the words of a text, at most `SLUG_LENGTH` characters.
+
+    Letters of every script are kept; what is cut off is stood for by a short hash.
+    """
+    words = re.findall(r"\w+", unicodedata.normalize("NFKC", text).lower())
+    name = "-".join(word.strip("_") for word in words if word.strip("_")) or "picture"
+    if len(name) <= SLUG_LENGTH and len(name.encode()) <= 3 * SLUG_LENGTH:
+        return name
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return f"{name[: SLUG_LENGTH - 9].rstrip('-')}-{digest}"
+
+
+def free_path(folder: Path, stem: str, ending: str) -> Path:
+    """Return `folder/stem.ending`, with -2, -3, ... before the ending while that name is taken."""
+    path = folder / f"{stem}{ending}"
+    number = 2
+    while path.exists():
+        path = folder / f"{stem}-{number}{ending}"
+        number += 1
+    return path

@@ -1,0 +1,175 @@
+"""Pictures with their recipe inside: PNG, WebP and JPEG.
+
+Three readers are served: text2art itself (everything needed to draw the picture again, as JSON),
+the tools that show the widely used `parameters` text, and those that look for the IPTC mark of
+machine-made pictures. Nothing that changes between two equal runs is written, so that equal runs
+give equal files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
+
+from text2art.errors import InputFileError, OutputError
+from text2art.media.files import check_target, whole
+
+ENDINGS = (".png", ".webp", ".jpg", ".jpeg")
+KEY = "text2art"
+MOST_FILE_BYTES = 256 * 2**20
+MOST_RECORD_BYTES = 2**20
+_MOST_EXIF_BYTES = 60_000  # a JPEG segment holds 65 533 bytes, tags and offsets included
+_USER_COMMENT, _EXIF_FOLDER, _SOFTWARE = 0x9286, 0x8769, 0x0131
+_UNDEFINED_CODE = b"\0" * 8  # EXIF 2.3 section 4.6.5: character code of a comment, here UTF-8
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+_XMP = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/">
+ <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+  <rdf:Description rdf:about=""
+    xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+    Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPE}"/>
+ </rdf:RDF>
+</x:xmpmeta>
+<?xpacket end="r"?>"""
+
+
+def save_picture(image: Image.Image, path: Path, record: Mapping[str, Any] | None = None) -> Path:
+    """Write a picture, with its record inside, in the format that the ending names.
+
+    Args:
+        image: the picture; JPEG puts what is transparent on white.
+        path: ends in .png, .webp, .jpg or .jpeg.
+        record: what `Session.record` gives; None leaves all metadata out.
+
+    Raises:
+        OutputError: the file cannot be written, or the record is too long for the format.
+    """
+    check_picture_target(path, record)
+    with whole(path) as part, part.open("xb") as file:
+        if path.suffix.lower() == ".png":
+            image.save(file, "PNG", pnginfo=_chunks(record) if record is not None else None)
+            return path
+        extras: dict[str, Any] = {}
+        if record is not None:
+            extras = {"exif": _exif(record), "xmp": _XMP.encode()}
+        if path.suffix.lower() == ".webp":
+            opaque = image.convert("RGBA" if _transparent(image) else "RGB")
+            opaque.save(file, "WEBP", lossless=image.mode == "P", quality=92, method=4, **extras)
+        else:
+            _on_white(image).save(file, "JPEG", quality=94, subsampling=0, **extras)
+    return path
+
+
+def check_picture_target(path: Path, record: Mapping[str, Any] | None = None) -> None:
+    """Make sure, before the work, that a picture can be written here and its record fits.
+
+    Raises:
+        OutputError: it cannot, and why.
+    """
+    check_target(path, ENDINGS)
+    if record is None or path.suffix.lower() == ".png":
+        return
+    if len(_json(record).encode()) > _MOST_EXIF_BYTES:
+        raise OutputError(
+            f"the settings are too long for the metadata of {str(path)!r}: "
+            "write a .png, or leave them out with --no-metadata"
+        )
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Return the record inside a picture that text2art wrote. The pixels are not decoded.
+
+    Raises:
+        InputFileError: no such file, not such a picture, no record in it, or a broken one.
+    """
+    try:
+        if path.stat().st_size > MOST_FILE_BYTES:
+            raise InputFileError(f"{str(path)!r} is larger than {MOST_FILE_BYTES >> 20} MB")
+        with Image.open(path, formats=("PNG", "WEBP", "JPEG")) as image:
+            text = _embedded(image)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise InputFileError(f"{str(path)!r} has too many pixels: {error}") from error
+    except UnidentifiedImageError as error:
+        raise InputFileError(f"{str(path)!r} is not a PNG, WebP or JPEG picture") from error
+    except FileNotFoundError as error:
+        raise InputFileError(f"there is no file {str(path)!r}") from error
+    except (OSError, ValueError, SyntaxError) as error:  # Pillow's ways to say "broken"
+        if isinstance(error, InputFileError):
+            raise
+        raise InputFileError(f"{str(path)!r} cannot be read: {error}") from error
+    if text is None:
+        raise InputFileError(f"{str(path)!r} holds no text2art settings")
+    return _parsed(text, path)
+
+
+def _embedded(image: Image.Image) -> str | None:
+    if image.format == "PNG":
+        text = image.info.get(KEY)
+        return str(text) if text is not None else None
+    comment = image.getexif().get_ifd(_EXIF_FOLDER).get(_USER_COMMENT, b"")
+    if not isinstance(comment, bytes) or not comment.startswith(_UNDEFINED_CODE):
+        return None
+    return comment[len(_UNDEFINED_CODE) :].decode()
+
+
+def _parsed(text: str, path: Path) -> dict[str, Any]:
+    if len(text) > MOST_RECORD_BYTES:
+        raise InputFileError(f"the settings in {str(path)!r} are longer than 1 MB")
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputFileError(f"the settings in {str(path)!r} are broken: {error}") from error
+    if not isinstance(record, dict) or not isinstance(record.get("settings"), dict):
+        raise InputFileError(f"the settings in {str(path)!r} are not text2art's")
+    return record
+
+
+def _json(record: Mapping[str, Any]) -> str:
+    return json.dumps(record, ensure_ascii=False, sort_keys=True)
+
+
+def _chunks(record: Mapping[str, Any]) -> PngInfo:
+    chunks = PngInfo()
+    chunks.add_itxt(KEY, _json(record))
+    chunks.add_text("parameters", parameters(record))
+    chunks.add_itxt("XML:com.adobe.xmp", _XMP)
+    return chunks
+
+
+def _exif(record: Mapping[str, Any]) -> bytes:
+    exif = Image.Exif()
+    exif[_SOFTWARE] = f"text2art {record.get('version', '')}".strip()
+    exif.get_ifd(_EXIF_FOLDER)[_USER_COMMENT] = _UNDEFINED_CODE + _json(record).encode()
+    return exif.tobytes()
+
+
+def parameters(record: Mapping[str, Any]) -> str:
+    """Return the text that galleries of other tools show: the prompt, then one line of settings."""
+    settings = record.get("settings", {})
+    facts = {
+        "Steps": record.get("steps"),
+        "Seed": record.get("seed"),
+        "Size": record.get("size"),
+        "Model": " + ".join(p["name"] for p in record.get("perceptors", ())) or None,
+        "Drawer": record.get("drawer"),
+        "Version": f"text2art {record['version']}" if "version" in record else None,
+    }
+    line = ", ".join(f"{name}: {value}" for name, value in facts.items() if value is not None)
+    return " | ".join(settings.get("prompts", ())) + "\n" + line
+
+
+def _transparent(image: Image.Image) -> bool:
+    return "A" in image.getbands() or "transparency" in image.info
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if not _transparent(image):
+        return image.convert("RGB")
+    picture = image.convert("RGBA")
+    white = Image.new("RGBA", picture.size, "white")
+    return Image.alpha_composite(white, picture).convert("RGB")

@@ -1,0 +1,1 @@
+"""Networks that text2art runs: the starter perceptor and (elsewhere) VQGAN."""

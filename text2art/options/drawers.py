@@ -1,0 +1,48 @@
+"""Options of the built-in drawers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from text2art.options import Options
+from text2art.sizes import parse_size
+
+
+class PixelOptions(Options):
+    """Pixel art."""
+
+    cells: tuple[int, int] | None = Field(
+        None, description="Columns x rows, as 48x48; default: 48 along the short side."
+    )
+    cell: Literal["rect", "rectshift", "hex", "tri", "diamond"] = Field(
+        "rect", description="Shape of a cell; drawn with exact edges."
+    )
+    learning_rate: float = Field(0.1, gt=0, le=10, description="Adam step of the colors (logits).")
+
+    @field_validator("cells", mode="before")
+    @classmethod
+    def _cells(cls, value: object) -> object:
+        return parse_size(value, "pixel.cells", smallest=2, largest=512)
+
+
+class PyramidOptions(Options):
+    """Layers of color from coarse to fine."""
+
+    finest: int = Field(
+        128, ge=4, le=2048, description="Cells along the short side of the finest layer."
+    )
+    learning_rate: float = Field(0.08, gt=0, le=10, description="Adam step of the layers (logits).")
+    decay: float = Field(
+        0.5, ge=0, le=2, description="How much slower finer layers learn; 0 = all the same."
+    )
+
+
+class FftOptions(Options):
+    """A decorrelated Fourier picture."""
+
+    decay: float = Field(1.5, ge=0, le=4, description="Fall of the spectrum with frequency.")
+    contrast: float = Field(1.1, gt=0, le=10, description="Contrast of the picture.")
+    colors: float = Field(1.8, gt=0, le=10, description="Colorfulness; larger is more colorful.")
+    learning_rate: float = Field(0.1, gt=0, le=10, description="Adam step of the spectrum.")

@@ -1,0 +1,1 @@
+"""Perceptors: how near pictures are to words. Import the modules, not this package."""

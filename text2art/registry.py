@@ -1,0 +1,189 @@
+"""What can be plugged in, by kind and name, without importing it.
+
+A component is one line here (or one entry point of another package): where its class is, where its
+options table is, and one sentence about it. Nothing is imported until it is used, so listing and
+help stay free of torch. Other packages come in by the same door through the entry point groups
+`text2art.drawers`, `text2art.perceptors`, `text2art.losses`, `text2art.filters` and
+`text2art.cutouts`; their entry point names a `Component`.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.metadata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from text2art.errors import SettingsError, UnknownComponent, did_you_mean
+
+SINGULAR: Mapping[str, str] = {
+    "drawers": "drawer",
+    "perceptors": "perceptor",
+    "losses": "loss",
+    "filters": "filter",
+    "cutouts": "cutout recipe",
+}
+KINDS = tuple(SINGULAR)
+
+
+@dataclass(frozen=True)
+class Component:
+    """One thing that can be plugged in.
+
+    Attributes:
+        name: what settings call it; its options nest under this name.
+        target: "module:attribute" of the class or factory (may import torch).
+        summary: one sentence for lists and help.
+        options: "module:attribute" of its pydantic options model (must not import torch), or "".
+        owner: the package it comes from.
+    """
+
+    name: str
+    target: str
+    summary: str
+    options: str = ""
+    owner: str = "text2art"
+
+    def load(self) -> Any:
+        """Import and return the class or factory."""
+        return _attribute(self.target)
+
+    def load_options(self) -> Any | None:
+        """Import and return the options model, or None when it has no options."""
+        return _attribute(self.options) if self.options else None
+
+
+_DRAWERS = "text2art.options.drawers"
+BUILTIN: Mapping[str, tuple[Component, ...]] = {
+    "drawers": (
+        Component(
+            "pixel",
+            "text2art.drawers.pixel:PixelDrawer",
+            "Pixel art: a grid of colored cells, with or without a palette.",
+            f"{_DRAWERS}:PixelOptions",
+        ),
+        Component(
+            "pyramid",
+            "text2art.drawers.pyramid:PyramidDrawer",
+            "Layers of color from coarse to fine, added up: painterly, the starter's best.",
+            f"{_DRAWERS}:PyramidOptions",
+        ),
+        Component(
+            "fft",
+            "text2art.drawers.fft:FftDrawer",
+            "A decorrelated Fourier picture: dense, glowing texture at any size.",
+            f"{_DRAWERS}:FftOptions",
+        ),
+    ),
+    "perceptors": (
+        Component(
+            "starter",
+            "text2art.perceptors.starter:build",
+            "The small perceptor that ships with text2art; knows a few hundred words.",
+        ),
+        Component(
+            "open_clip",
+            "text2art.perceptors.open_clip:build",
+            "Any open_clip model with a local weight file, OpenAI's archives included.",
+        ),
+        Component(
+            "toy",
+            "text2art.perceptors.toy:build",
+            "A seeded random projection for tests; understands nothing.",
+        ),
+    ),
+    "losses": (
+        Component(
+            "smoothness",
+            "text2art.losses.smoothness:SmoothnessLoss",
+            "Total variation: calms pixel noise.",
+        ),
+        Component(
+            "saturation",
+            "text2art.losses.saturation:SaturationLoss",
+            "Colorfulness (Hasler and Suesstrunk): livelier colors.",
+        ),
+        Component(
+            "symmetry",
+            "text2art.losses.symmetry:SymmetryLoss",
+            "Mirror symmetry from left to right.",
+        ),
+    ),
+    "filters": (),
+    "cutouts": (
+        Component(
+            "views",
+            "text2art.cutouts:ViewSampler",
+            "Whole views and zooms whose share shifts from composition to detail.",
+            "text2art.options.cutouts:ViewOptions",
+        ),
+        Component(
+            "pixray",
+            "text2art.cutouts:pixray_sampler",
+            "pixray's recipe: 60 % zooms, 40 % padded wide views, jitter and noise.",
+        ),
+    ),
+}
+
+
+@functools.cache
+def components(kind: str) -> Mapping[str, Component]:
+    """Return every component of a kind by name: built-in ones, then installed plug-ins.
+
+    Raises:
+        SettingsError: two packages claim one name (both are named), or a plug-in cannot be loaded.
+    """
+    found = {c.name: c for c in BUILTIN[kind]}
+    for point in importlib.metadata.entry_points(group=f"text2art.{kind}"):
+        add(found, _from_entry_point(point), kind)
+    return found
+
+
+def add(found: dict[str, Component], component: Component, kind: str) -> None:
+    """Add a component to `found`; a clash names both owners."""
+    there = found.get(component.name)
+    if there is not None:
+        raise SettingsError(
+            f"two packages offer {SINGULAR[kind]} {component.name!r}: "
+            f"{there.owner} and {component.owner}. Uninstall one of them."
+        )
+    found[component.name] = component
+
+
+def _from_entry_point(point: importlib.metadata.EntryPoint) -> Component:
+    owner = point.dist.name if point.dist else point.value
+    try:
+        component = point.load()
+    except Exception as error:  # a plug-in is foreign code: whatever it raises, say whose it is
+        raise SettingsError(
+            f"plug-in {point.name!r} of {owner} cannot be loaded ({error}): update or uninstall it"
+        ) from error
+    if not isinstance(component, Component):
+        raise SettingsError(
+            f"plug-in {point.name!r} of {owner} is a {type(component).__name__}, "
+            "not a text2art.registry.Component"
+        )
+    return replace(component, name=point.name, owner=owner)
+
+
+def find(kind: str, name: str) -> Component:
+    """Return a component by name; an unknown name lists what there is and the nearest."""
+    there = components(kind)
+    if name not in there:
+        raise unknown(kind, name, there)
+    return there[name]
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownComponent:
+    """Build the error for an unknown component name."""
+    names = sorted(known)
+    return UnknownComponent(
+        f"unknown {SINGULAR[kind]} {name!r}.{did_you_mean(name, names)} There are: {', '.join(names)}."
+    )
+
+
+def _attribute(path: str) -> Any:
+    module, _, attribute = path.partition(":")
+    return getattr(importlib.import_module(module), attribute)

@@ -1,0 +1,100 @@
+"""The one place that names devices, number types, random streams and frozen networks."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from text2art.errors import OutOfMemory, SettingsError
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where and in which number type a run computes.
+
+    Attributes:
+        device: device of every tensor of the run.
+        perceptor_dtype: number type of frozen perceptors; geometry, drawers and losses are float32.
+    """
+
+    device: torch.device
+    perceptor_dtype: torch.dtype = torch.float32
+
+    @property
+    def description(self) -> str:
+        """The device in words, for logs."""
+        if self.device.type == "cuda":
+            return f"{self.device} ({torch.cuda.get_device_name(self.device)})"
+        return f"{self.device.type} ({torch.get_num_threads()} threads)"
+
+
+def pick(name: str | None = None) -> Runtime:
+    """Choose the runtime: `name`, else TEXT2ART_DEVICE, else CUDA, MPS or CPU, whichever there is.
+
+    Raises:
+        SettingsError: the named device is unknown or not on this machine.
+    """
+    wanted = name or os.environ.get("TEXT2ART_DEVICE") or "auto"
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        raise SettingsError(f"unknown device {wanted!r}: use auto, cpu, cuda, cuda:1 or mps") from None
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            raise SettingsError(
+                f"device {wanted!r} is not there: this machine has {count} CUDA devices. "
+                "Use TEXT2ART_DEVICE=cpu or auto"
+            )
+    elif device.type == "mps" and not torch.backends.mps.is_available():
+        raise SettingsError("device 'mps' is not there: use TEXT2ART_DEVICE=cpu or auto")
+    elif device.type not in ("cpu", "mps"):
+        raise SettingsError(f"device {wanted!r} is not supported: use auto, cpu, cuda or mps")
+    half = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return Runtime(device, torch.bfloat16 if half else torch.float32)
+
+
+def stream(seed: int | str, purpose: str) -> torch.Generator:
+    """Return an independent CPU random stream for one purpose of one run.
+
+    Streams are drawn on the CPU and moved, so CPU and GPU see the same numbers, and a stream is
+    named rather than shared, so adding a part never shifts the numbers of another.
+    """
+    digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
+    generator = torch.Generator(device="cpu")
+    generator.manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    return generator
+
+
+def freeze(module: nn.Module) -> nn.Module:
+    """Put a network into inference mode without gradients of its own weights."""
+    module.eval()
+    for parameter in module.parameters():
+        parameter.requires_grad_(False)
+    return module
+
+
+def move(tensor: Tensor, like: Tensor) -> Tensor:
+    """Return `tensor` on the device of `like`, without waiting for the copy."""
+    return tensor.to(like.device, non_blocking=True)
+
+
+@contextmanager
+def memory_errors(what: str) -> Iterator[None]:
+    """Turn an out-of-memory report of torch into advice."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        raise OutOfMemory(
+            f"out of memory while {what}: use a smaller size, fewer cuts, or a lower quality"
+        ) from error

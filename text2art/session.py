@@ -1,0 +1,229 @@
+"""A session: settings become a scene, the scene becomes frames."""
+
+from __future__ import annotations
+
+import copy
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+
+from text2art import __version__, loop, palettes, prompts, registry, schedules
+from text2art.core import Canvas, Drawer, Frame, Loss, Scene
+from text2art.losses.prompt import PromptLoss, Target
+from text2art.media.convert import to_tensor
+from text2art.media.load import load_picture
+from text2art.models import Models
+from text2art.perceptors.ensemble import Ensemble
+from text2art.prompts import Prompt
+from text2art.runtime import memory_errors, pick, stream
+from text2art.settings import MAX_SEED, Settings
+from text2art.stopping import Plateau, Smoothed
+
+
+class Session:
+    """One drawing, from settings to the last frame.
+
+    Sessions share nothing but the frozen networks of `models`; any number may be open at once.
+
+    Attributes:
+        settings: the settings as resolved: seed drawn, perceptors named.
+        notices: what the user should know (unknown words, cut prompts, the choice of perceptor).
+        drawer: the drawer, for results beyond pixels (`CellSource`, `SvgSource`).
+    """
+
+    def __init__(self, settings: Settings, *, models: Models | None = None) -> None:
+        self.models = models or Models(pick())
+        self.notices: list[str] = []
+        parsed = prompts.parse_prompts(settings.prompts)
+        seed = secrets.randbelow(MAX_SEED) if settings.seed is None else settings.seed
+        with memory_errors("loading the models"):
+            ensemble = self.models.ensemble(settings.perceptor, settings.preset)
+        self.settings = settings.changed(seed=seed, perceptor=_spelled(ensemble, settings))
+        self._ensemble = ensemble
+        self._say_what_is_used(parsed)
+        with memory_errors("setting up the picture"):
+            self.drawer = self._make_drawer(seed)
+            self._scene = self._make_scene(parsed, seed)
+        self._frames: Iterator[Frame] | None = None
+        self.seconds = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop drawing. What was drawn stays available."""
+        if self._frames is not None:
+            self._frames.close()  # type: ignore[attr-defined]
+
+    # ---- drawing ---------------------------------------------------------------------------
+
+    def frames(self) -> Iterator[Frame]:
+        """Draw; yield the picture before each update and, at last, the result (`final`).
+
+        Close the generator (or the session) to cancel: the drawer keeps the last picture.
+        """
+        if self._frames is not None:
+            raise RuntimeError("a session draws once: open another one to draw again")
+        self._frames = self._draw()
+        return self._frames
+
+    def _draw(self) -> Iterator[Frame]:
+        s = self.settings
+        started = time.perf_counter()
+        watch = _Watch(s, self._scene)
+        made = 0
+        with_memory = loop.run(self._scene, s.steps)
+        try:
+            while True:
+                with memory_errors("drawing"):
+                    frame = next(with_memory, None)
+                if frame is None:
+                    break
+                made = frame.step + 1
+                yield frame
+                if watch.over(frame, self.drawer):
+                    break
+        finally:
+            self.seconds = time.perf_counter() - started
+        watch.restore_best(self.drawer)
+        with memory_errors("drawing"):
+            last = loop.look(self._scene, made, s.steps, final=True)
+        self.seconds = time.perf_counter() - started
+        yield last
+
+    def snapshot(self) -> Frame:
+        """Return a frame of the drawer's present parameters (after a cancel, say)."""
+        return loop.look(self._scene, self.settings.steps, self.settings.steps, final=True)
+
+    def record(self) -> dict[str, Any]:
+        """Return what is needed to draw this picture again, as plain values."""
+        return {
+            "version": __version__,
+            "settings": self.settings.given(),
+            "seed": self.settings.seed,
+            "perceptors": [
+                {"name": p.name, "weight": w, "sha256": p.digest} for p, w in self._ensemble
+            ],
+            "device": self.models.runtime.device.type,
+            "torch": str(torch.__version__),
+        }
+
+    # ---- setting up ------------------------------------------------------------------------
+
+    def _say_what_is_used(self, parsed: tuple[Prompt, ...]) -> None:
+        names = ", ".join(self._ensemble.names)
+        self.notices.append(f"perceptor: {names} ({self._ensemble.choice})")
+        self.notices.extend(prompts.number_notices(parsed))
+        for prompt in parsed:
+            if not prompt.is_image:
+                self.notices.extend(self._ensemble.notices(prompt.text))
+
+    def _make_drawer(self, seed: int | str) -> Drawer:
+        s = self.settings
+        init = load_picture(s.init_image) if s.init_image else None
+        width, height = s.canvas_size(init.size if init else None)
+        colors = palettes.parse_palette(s.palette)
+        canvas = Canvas(
+            width=width,
+            height=height,
+            device=self.models.runtime.device,
+            stream=lambda purpose: stream(seed, purpose),
+            palette=torch.tensor(colors, dtype=torch.float32) / 255 if colors else None,
+        )
+        build = registry.find("drawers", s.drawer).load()
+        drawer: Drawer = build(canvas, s.options(s.drawer))
+        drawer.to(canvas.device)
+        if init is not None:
+            drawer.fit_(to_tensor(init, width, height).to(canvas.device))
+        return drawer
+
+    def _make_scene(self, parsed: tuple[Prompt, ...], seed: int | str) -> Scene:
+        s = self.settings
+        build = registry.find("cutouts", s.cutouts).load()
+        cutouts = build(s.options(s.cutouts), s.cuts_per_step, seed)
+        losses: list[Loss] = []
+        for i, prompt in enumerate(parsed, start=1):
+            name = f"prompt {i}"
+            losses.append(PromptLoss(name, self._targets(prompt), prompt.weight, prompt.stop))
+        for name, weight in s.losses.items():
+            losses.append(registry.find("losses", name).load()(weight, s.options(name)))
+        factors: Mapping[str, schedules.Factor] = {
+            "drops": schedules.drops_at(s.learning_rate_drops),
+            "cosine": schedules.cosine,
+            "constant": schedules.constant,
+        }
+        return Scene(
+            drawer=self.drawer,
+            cutouts=cutouts,
+            losses=losses,
+            optimizer=torch.optim.Adam(self.drawer.groups()),  # type: ignore[arg-type]
+            schedule=schedules.RateSchedule(factors[s.schedule], s.learning_rate),
+        )
+
+    def _targets(self, prompt: Prompt) -> list[Target]:
+        with torch.no_grad():
+            if not prompt.is_image:
+                return [Target(p, w, p.read([prompt.text])) for p, w in self._ensemble]
+            picture = load_picture(prompt.text)
+            targets = []
+            for perceptor, weight in self._ensemble:
+                tensor = to_tensor(picture, perceptor.size, perceptor.size)[:, :3]
+                seen = perceptor.see(tensor.to(self.models.runtime.device))
+                targets.append(Target(perceptor, weight, seen))
+            return targets
+
+
+class _Watch:
+    """Follows a run: stops it when asked to, and remembers the best parameters."""
+
+    def __init__(self, settings: Settings, scene: Scene) -> None:
+        self._s = settings
+        self._scene = scene
+        self._plateau = Plateau(settings.patience)
+        self._drops_left = len(settings.learning_rate_drops)
+        self._score = Smoothed()
+        self._best = float("-inf")
+        self._best_state: dict[str, Any] | None = None
+
+    def over(self, frame: Frame, drawer: Drawer) -> bool:
+        """Take a frame in; return whether the run is over. Reads numbers only when needed."""
+        s = self._s
+        if s.keep == "best" or s.stop_score is not None:
+            score = self._score.add(frame.score)
+            warm = frame.step >= 10  # the average of fewer is mostly noise
+            if s.keep == "best" and warm and score > self._best:
+                self._best = score
+                self._best_state = copy.deepcopy(drawer.state_dict())
+            if s.stop_score is not None and warm and score >= s.stop_score:
+                return True
+        if s.auto_stop and self._plateau.reached(frame.loss):
+            if self._drops_left == 0:
+                return True
+            self._drops_left -= 1
+            schedule = self._scene.schedule
+            if isinstance(schedule, schedules.RateSchedule):
+                schedule.drop()
+        return False
+
+    def restore_best(self, drawer: Drawer) -> None:
+        """Bring the best parameters back, when they were to be kept."""
+        if self._best_state is not None:
+            drawer.load_state_dict(self._best_state)
+
+
+def _spelled(ensemble: Ensemble, settings: Settings) -> str:
+    if settings.perceptor.strip() != "auto":
+        return settings.perceptor
+    return ",".join(ensemble.names)

@@ -1,0 +1,333 @@
+"""`Settings`: everything that decides which picture is drawn. One model feeds every face.
+
+Command line, YAML, Python, the container's inputs, the HTTP body, forms and documentation are all
+rendered from these fields (see `fields.py`). Options of drawers, losses and cutout recipes nest
+under the component's name (`pixel.cells`), whichever package the component comes from.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
+from pydantic import model_validator
+
+from text2art import aliases, registry, sizes
+from text2art.errors import SettingsError, Text2ArtError, did_you_mean
+from text2art.presets import PRESETS, Preset
+from text2art.prompts import parse_prompts
+
+MAX_ITERATIONS = 10_000
+MAX_CUTS = 512
+MAX_SEED = 2**31 - 1  # the container's command line reads integers as 32 bits
+
+
+def _in(group: str, default: Any, description: str, **limits: Any) -> Any:
+    """Declare a field: its group, default, help and limits."""
+    return Field(default, description=description, json_schema_extra={"group": group}, **limits)
+
+
+class CoreSettings(BaseModel):
+    """Settings that belong to no component. Construct through `Settings.of` for readable errors."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, validate_default=False
+    )
+
+    prompts: tuple[str, ...] = _in(
+        "picture",
+        (),
+        "What to draw. Several prompts are separated by |, each may end in :weight or "
+        ":weight:stop; a negative weight pushes away; @file.png names a picture to resemble.",
+    )
+    drawer: str = _in("picture", "pyramid", "How the picture is made up.")
+    quality: Literal["draft", "normal", "better", "best", "supreme"] = _in(
+        "picture", "normal", "Preset of iterations, size and views: patience for quality."
+    )
+    aspect: str = _in(
+        "picture", "square", "square, portrait, widescreen, retain (as the init image) or W:H."
+    )
+    size: tuple[int, int] | None = _in(
+        "picture", None, "Exact size in pixels as WIDTHxHEIGHT; overrides aspect and scale."
+    )
+    scale: float | None = _in(
+        "picture", None, "Multiple of the base size; default: the quality's.", gt=0, le=20
+    )
+    iterations: int | None = _in(
+        "picture", None, "Optimizer steps; default: the quality's.", ge=1, le=MAX_ITERATIONS
+    )
+    seed: int | str | None = _in(
+        "picture",
+        None,
+        "A number or any words: same seed, same picture (bit for bit on CPU). Default: drawn.",
+    )
+    palette: str = _in(
+        "picture", "", "Colors to use, as '#1a1c2c,#f4f4f4,red' or a built-in palette's name."
+    )
+    init_image: str = _in("picture", "", "Picture to start from: a file or http(s) URL.")
+
+    perceptor: str = _in(
+        "guidance",
+        "auto",
+        "Who looks: auto, starter, an open_clip model (ViT-B-32, ViT-B-32@file.pt), or several "
+        "as name:weight, comma-separated.",
+    )
+    cutouts: str = _in("guidance", "views", "Recipe by which the picture is looked at.")
+    cuts: int | None = _in(
+        "guidance", None, "Views per step; default: the quality's.", ge=1, le=MAX_CUTS
+    )
+    losses: dict[str, float] = _in(
+        "guidance",
+        {"smoothness": 0.5},
+        "Further losses and their weights, as smoothness:0.5,symmetry:1; empty for none.",
+    )
+
+    learning_rate: float = _in(
+        "optimization", 1.0, "Multiplies every learning rate of the drawer.", gt=0, le=100
+    )
+    learning_rate_drops: tuple[float, ...] = _in(
+        "optimization",
+        (75.0,),
+        "Percent of the run at which learning rates fall to a tenth, as 75 or 50,75.",
+    )
+    schedule: Literal["drops", "cosine", "constant"] = _in(
+        "optimization", "drops", "How learning rates change over the run."
+    )
+    auto_stop: bool = _in(
+        "optimization", False, "Stop when the loss no longer falls (drops the rates first)."
+    )
+    patience: int = _in(
+        "optimization", 30, "Steps without a better smoothed loss before auto_stop acts.", ge=2
+    )
+    stop_score: float | None = _in(
+        "optimization", None, "Stop once the smoothed score reaches this.", ge=-1, le=1
+    )
+    keep: Literal["last", "best"] = _in(
+        "optimization", "last", "Which picture is the result: the last, or the best by score."
+    )
+
+    display_every: int = _in(
+        "output", 20, "Show or yield an intermediate picture every so many steps; 0 = none.", ge=0
+    )
+    make_video: bool = _in("output", False, "Also make a video of the making.")
+    video_format: Literal["mp4", "gif", "webp"] = _in("output", "mp4", "Format of the video.")
+    output_format: Literal["png", "webp", "jpg"] = _in("output", "png", "Format of the picture.")
+
+    # ---- reading ---------------------------------------------------------------------------
+
+    @classmethod
+    def of(cls, /, **values: Any) -> Self:
+        """Make settings from keyword values under today's or an old name.
+
+        Raises:
+            SettingsError: one readable line for everything that is wrong.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise explain(error, cls) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _modern_names(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            raise SettingsError(f"settings must be a mapping, not {type(values).__name__}")
+        return aliases.modernize(
+            {str(k): v for k, v in values.items()},
+            lambda old, new: SettingsError(f"{old!r} and {new!r} are the same setting: give one"),
+        )
+
+    @field_validator("prompts", mode="before")
+    @classmethod
+    def _prompts(cls, value: Any) -> Any:
+        strings = [value] if isinstance(value, str) else value
+        if not isinstance(strings, list | tuple) or not all(isinstance(s, str) for s in strings):
+            raise SettingsError(f"prompts must be text or a list of texts, not {value!r}")
+        if strings:
+            parse_prompts(strings)  # raises PromptError
+        return tuple(strings)
+
+    @field_validator("drawer", "cutouts")
+    @classmethod
+    def _registered(cls, value: str, info: Any) -> str:
+        kind = "drawers" if info.field_name == "drawer" else "cutouts"
+        return registry.find(kind, value).name
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _size(cls, value: Any) -> Any:
+        return sizes.parse_size(value)
+
+    @field_validator("aspect")
+    @classmethod
+    def _aspect(cls, value: str) -> str:
+        sizes.parse_aspect(value)
+        return value.strip()
+
+    @field_validator("seed", mode="before")
+    @classmethod
+    def _seed(cls, value: Any) -> Any:
+        if value is None or value == "":
+            return None
+        if isinstance(value, bool):
+            raise SettingsError("seed must be a number or words, not true or false")
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, str) and value.strip().lstrip("-").isdecimal():
+            value = int(value)
+        if isinstance(value, int) and not 0 <= value <= MAX_SEED:
+            raise SettingsError(f"seed {value} is out of range: 0 to {MAX_SEED}, or any words")
+        if isinstance(value, str) and len(value) > 200:
+            raise SettingsError(f"seed has {len(value)} characters, at most 200 are accepted")
+        return value
+
+    @field_validator("losses", mode="before")
+    @classmethod
+    def _losses(cls, value: Any) -> Any:
+        weights = _weights(value, "losses")
+        for name in weights:
+            registry.find("losses", name)
+        return weights
+
+    @field_validator("learning_rate_drops", mode="before")
+    @classmethod
+    def _drops(cls, value: Any) -> Any:
+        parts = value.split(",") if isinstance(value, str) else value
+        parts = [parts] if isinstance(parts, int | float) else parts
+        try:
+            drops = tuple(sorted(float(str(p).strip().rstrip("%")) for p in parts if str(p).strip()))
+        except (TypeError, ValueError):
+            drops = (-1.0,)
+        if any(not 0 <= drop <= 100 for drop in drops):
+            raise SettingsError(
+                f"learning_rate_drops {value!r}: give percents from 0 to 100, as 50,75"
+            )
+        return drops
+
+    # ---- what follows from the settings ----------------------------------------------------
+
+    @property
+    def preset(self) -> Preset:
+        """The row that the quality stands for."""
+        return PRESETS[self.quality]
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps: explicit, else the quality's."""
+        return self.iterations if self.iterations is not None else self.preset.iterations
+
+    @property
+    def cuts_per_step(self) -> int:
+        """Views per step: explicit, else the quality's."""
+        return self.cuts if self.cuts is not None else self.preset.cuts
+
+    def canvas_size(self, init_size: tuple[int, int] | None = None) -> tuple[int, int]:
+        """Return (width, height) in pixels; `init_size` serves the aspect "retain"."""
+        if self.size is not None:
+            return self.size
+        scale = self.scale if self.scale is not None else self.preset.scale
+        return sizes.size_of(self.aspect, scale, init_size)
+
+    def options(self, name: str) -> Any:
+        """Return the options of a component by its name, or None when it has none."""
+        return getattr(self, name, None) if name in option_models() else None
+
+    def changed(self, **values: Any) -> Self:
+        """Return a copy with other values, validated."""
+        return type(self).of(**{**self.given(), **values})
+
+    def given(self) -> dict[str, Any]:
+        """Return what differs from the defaults, as plain JSON-able values."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+    def to_json(self) -> str:
+        """Write what differs from the defaults as JSON."""
+        return json.dumps(self.given(), ensure_ascii=False, sort_keys=True)
+
+
+def _weights(value: Any, name: str) -> dict[str, float]:
+    """Read "a:0.5,b" (also "a=0.5"), a list of such, or a mapping into weights by name."""
+    if isinstance(value, Mapping):
+        pairs = [(str(k), v) for k, v in value.items()]
+    else:
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, Iterable):
+            raise SettingsError(f"{name} {value!r}: write name:weight, comma-separated")
+        pairs = []
+        for part in parts:
+            key, _, weight = str(part).strip().partition(":")
+            if key:
+                pairs.append((key.strip(), weight or 1.0))
+    result: dict[str, float] = {}
+    for key, weight in pairs:
+        try:
+            result[key] = float(weight)
+        except (TypeError, ValueError):
+            raise SettingsError(f"{name}: weight {weight!r} of {key!r} is not a number") from None
+    return result
+
+
+def option_models() -> dict[str, type[BaseModel]]:
+    """Return the options model of every component that has one, by component name."""
+    models: dict[str, type[BaseModel]] = {}
+    for kind in registry.KINDS:
+        for component in registry.components(kind).values():
+            model = component.load_options()
+            if model is None:
+                continue
+            if component.name in models or component.name in CoreSettings.model_fields:
+                raise SettingsError(
+                    f"options of {kind} {component.name!r} ({component.owner}) clash with another "
+                    "setting of that name"
+                )
+            models[component.name] = model
+    return models
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> SettingsError:
+    """Turn pydantic's report into one line per mistake, ours first-hand, unknown names with a hint."""
+    lines: list[str] = []
+    for item in error.errors(include_url=False):
+        name = ".".join(str(part) for part in item["loc"])
+        cause = item.get("ctx", {}).get("error")
+        if isinstance(cause, Text2ArtError):
+            if len(error.errors()) == 1 and isinstance(cause, SettingsError):
+                return cause
+            lines.append(str(cause))
+        elif item["type"] == "extra_forbidden":
+            known = _names_at(model, item["loc"][:-1])
+            lines.append(f"unknown setting {name!r}.{did_you_mean(str(item['loc'][-1]), known)}")
+        else:
+            lines.append(f"{name}: {item['msg']}, given {_short(item.get('input'))}")
+    return SettingsError("; ".join(lines))
+
+
+def _names_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    for part in path:
+        annotation = model.model_fields[str(part)].annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+    old = [*aliases.RENAMED, *aliases.SWITCHES] if not path else []
+    return [*model.model_fields, *old]
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+if TYPE_CHECKING:
+    Settings = CoreSettings
+else:
+    Settings = create_model(
+        "Settings",
+        __base__=CoreSettings,
+        __module__=__name__,
+        __doc__=CoreSettings.__doc__,
+        **{
+            name: (model, Field(default_factory=model, json_schema_extra={"group": name}))
+            for name, model in option_models().items()
+        },
+    )

@@ -1,0 +1,103 @@
+"""Picture sizes: what "800x200", "widescreen" or "16:9" mean in pixels.
+
+Base sizes are pixray's (square 144x144, portrait 128x160, widescreen 192x108), multiplied by the
+scale of the quality preset or an explicit scale.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from text2art.errors import SettingsError
+
+SMALLEST, LARGEST = 16, 8192
+MOST_PIXELS = 16_777_216
+BASE_SIZES: dict[str, tuple[int, int]] = {
+    "square": (144, 144),
+    "portrait": (128, 160),
+    "widescreen": (192, 108),
+}
+_PAIR = re.compile(r"\s*(\d{1,6})\s*[xX×,* ]\s*(\d{1,6})\s*\Z")
+_RATIO = re.compile(r"\s*(\d{1,5}(?:\.\d{1,4})?)\s*:\s*(\d{1,5}(?:\.\d{1,4})?)\s*\Z")
+
+
+def parse_size(
+    value: object, name: str = "size", *, smallest: int = SMALLEST, largest: int = LARGEST
+) -> tuple[int, int] | None:
+    """Read a width x height pair from "800x200", "800,200", "256" or a pair of integers.
+
+    Raises:
+        SettingsError: not a size, or a side outside [smallest, largest], or too many pixels.
+    """
+    if value is None or value == "":
+        return None
+    pair: list[int]
+    if isinstance(value, str) and (match := _PAIR.match(value)):
+        pair = [int(match[1]), int(match[2])]
+    elif isinstance(value, str) and value.strip().isdecimal() and len(value.strip()) <= 6:
+        pair = [int(value)] * 2
+    elif isinstance(value, int) and not isinstance(value, bool):
+        pair = [value, value]
+    elif isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_integer, value)):
+        pair = [int(v) for v in value]
+    else:
+        raise SettingsError(f"{name} {value!r} is not a size: write WIDTHxHEIGHT, as 800x200")
+    width, height = pair
+    if not (smallest <= width <= largest and smallest <= height <= largest):
+        raise SettingsError(
+            f"{name} {width}x{height} is out of range: each side must be {smallest} to {largest}"
+        )
+    if width * height > MOST_PIXELS:
+        raise SettingsError(
+            f"{name} {width}x{height} has {width * height} pixels, at most {MOST_PIXELS} are accepted"
+        )
+    return width, height
+
+
+def _is_integer(value: object) -> bool:
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+
+
+def parse_aspect(value: str) -> str | float:
+    """Return a named aspect, "retain", or the width/height ratio of "16:9".
+
+    Raises:
+        SettingsError: neither, or a ratio beyond 1:8 to 8:1.
+    """
+    named = value.strip().lower()
+    if named in BASE_SIZES or named == "retain":
+        return named
+    match = _RATIO.match(value)
+    if match is None or float(match[2]) == 0:
+        raise SettingsError(
+            f"aspect {value!r} is not known: use square, portrait, widescreen, retain (as the init "
+            "image) or W:H, as 16:9"
+        )
+    ratio = float(match[1]) / float(match[2])
+    if not 1 / 8 <= ratio <= 8:
+        raise SettingsError(f"aspect {value!r} is too narrow: between 1:8 and 8:1 is accepted")
+    return ratio
+
+
+def size_of(aspect: str, scale: float, init_size: tuple[int, int] | None = None) -> tuple[int, int]:
+    """Return (width, height) in pixels of an aspect at a scale.
+
+    A ratio keeps the square's area. "retain" keeps pixray's rule: the square's width, and the height
+    that follows from the init image.
+    """
+    kind = parse_aspect(aspect)
+    if kind == "retain":
+        if init_size is None:
+            raise SettingsError("aspect 'retain' needs an init_image to take the aspect from")
+        width, height = 144.0, 144.0 * init_size[1] / init_size[0]
+    elif isinstance(kind, str):
+        width, height = BASE_SIZES[kind]
+    else:
+        width, height = 144 * math.sqrt(kind), 144 / math.sqrt(kind)
+    pair = (int(round(width * scale)), int(round(height * scale)))
+    size = parse_size(pair, f"aspect {aspect} at scale {scale:g}: size")
+    assert size is not None
+    return size

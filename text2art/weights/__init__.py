@@ -1,0 +1,1 @@
+"""The weights registry and safe reading of checkpoints. Import the modules, not this package."""
