@@ -35,7 +35,9 @@ def draw(models: Models, **values: Any) -> list[Frame]:
 
 
 def same(a: list[Frame], b: list[Frame]) -> bool:
-    return len(a) == len(b) and all(torch.equal(x.image, y.image) for x, y in zip(a, b, strict=True))
+    return len(a) == len(b) and all(
+        torch.equal(x.image, y.image) for x, y in zip(a, b, strict=True)
+    )
 
 
 # ---- frames ------------------------------------------------------------------------------------
@@ -190,10 +192,8 @@ def test_keep_best_returns_to_the_best_parameters(models: Models) -> None:
     wild: dict[str, Any] = {"iterations": 40, "learning_rate": 40, "schedule": "constant"}
     last = draw(models, **wild)
     best = draw(models, keep="best", **wild)
-    averages, smoothed = [], Smoothed()
-    for frame in last[:-1]:
-        averages.append(smoothed.add(frame.score))
-    chosen = max(range(11, 40), key=lambda i: (averages[i] if i > 10 else -1))
+    smoothed = Smoothed()
+    averages = [smoothed.add(frame.score) for frame in last[:-1]]
     chosen = max(range(10, 40), key=lambda i: averages[i])
     expected = last[chosen + 1].image if chosen + 1 < 40 else last[-1].image
     assert torch.equal(best[-1].image, expected)

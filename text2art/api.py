@@ -11,7 +11,8 @@ from PIL import Image
 
 from text2art.core import CellSource, Frame
 from text2art.media.convert import to_pil
-from text2art.media.png import save_picture
+from text2art.media.png import record_text, save_picture
+from text2art.media.video import VideoWriter
 from text2art.models import Models
 from text2art.session import Session
 from text2art.settings import Settings
@@ -45,9 +46,19 @@ class Result:
         """Write the picture with its record inside; PNG, WebP or JPEG by the name's ending."""
         return save_picture(self.image, Path(path), self.record)
 
+    def save_video(self, path: str | Path) -> Path:
+        """Write a film of `frames`: MP4, GIF or WebP by the name's ending.
+
+        Draw with `display_every=1` for a film of every step.
+        """
+        with VideoWriter(Path(path), len(self.frames), comment=record_text(self.record)) as film:
+            for frame in self.frames:
+                film.add(frame)
+        return Path(path)
+
     def _repr_png_(self) -> bytes:
         """Show the picture in a notebook."""
-        return self.image._repr_png_() or b""  # type: ignore[no-any-return]
+        return self.image._repr_png_() or b""
 
 
 def draw(prompts: str | Sequence[str], *, models: Models | None = None, **settings: Any) -> Result:

@@ -30,8 +30,8 @@ def decorrelation(colors: float = 1.0) -> Tensor:
         colors: how much the lightness axis is divided by; larger gives more colorful pictures.
     """
     matrix = torch.tensor(_NATURAL)
-    matrix = matrix / matrix.norm(dim=0).max()
-    return matrix / torch.tensor([colors, 1.0, 1.0])
+    largest = matrix.square().sum(dim=0).sqrt().max()
+    return matrix / largest / torch.tensor([colors, 1.0, 1.0])
 
 
 def mix(matrix: Tensor, image: Tensor) -> Tensor:
@@ -77,6 +77,11 @@ class Snap(nn.Module):
     def nearest(self, image: Tensor) -> Tensor:
         """Return the index of the nearest color for `(1, 3, H, W)`, as `(H, W)` integers."""
         return self._distances(image.detach()).argmin(dim=-1).reshape(image.shape[-2:])
+
+    def levels(self) -> bytes:
+        """Return the palette as Pillow takes it: 8-bit R, G, B of each color in turn."""
+        levels = (self._palette.flatten() * 255).round().to(torch.uint8)
+        return bytes(levels.tolist())
 
     def forward(self, image: Tensor) -> Tensor:
         """Return `(1, 3, H, W)` exactly on the palette."""

@@ -60,7 +60,7 @@ class Drawer(nn.Module, abc.ABC):
     def fit_(self, picture: Tensor) -> None:
         """Change the parameters so that the picture resembles `(1, 3, H, W)` in [0, 1]."""
 
-    def project_(self) -> None:  # noqa: B027 - most drawers are valid everywhere
+    def project_(self) -> None:
         """Move the parameters back to what is valid, after an update."""
 
 

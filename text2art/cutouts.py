@@ -78,8 +78,8 @@ class PixraySampler:
     the whole picture at 90-100 % (moving only along the short side) on the step's random gray,
     perspective 0.2 (p 0.7). All: hue and saturation jitter 0.1 (p 0.8), noise up to 0.1; border
     reflected. Departures: views are read from the full picture rather than from one pooled to the
-    crop size, the border is always mirrored where pixray alternates mirrored and smeared, and a crop
-    taller or wider than the picture is cut to it rather than drawn again.
+    crop size, the border is always mirrored where pixray alternates mirrored and smeared, and a
+    crop taller or wider than the picture is cut to it rather than drawn again.
     """
 
     def __init__(self, count: int, seed: int | str) -> None:
@@ -103,11 +103,12 @@ class PixraySampler:
         offset = torch.stack([draw.between(-1, 1), draw.between(-1, 1)], dim=-1) * (1 - crop)
         zoomed = perspective(draw, 0.4 * draw.below(0.7)) @ _place(offset, crop)
 
-        # The whole picture, letterboxed into the square, shifted along the padded side.
+        # The whole picture, letterboxed into the square, shifted along the padded side (a square
+        # one by 2.5 % of its side, which is 0.05 in coordinates from -1 to 1).
         long = max(aspect, 1 / aspect)
         scale = torch.full((n,), 0.95) if aspect == 1 else draw.between(0.9, 1)
-        shift = draw.between(-0.025, 0.025) if aspect == 1 else draw.between(-1, 1) * (1 - 1 / long)
-        across = draw.between(-0.025, 0.025) if aspect == 1 else torch.zeros(n)
+        shift = draw.between(-0.05, 0.05) if aspect == 1 else draw.between(-1, 1) * (1 - 1 / long)
+        across = draw.between(-0.05, 0.05) if aspect == 1 else torch.zeros(n)
         window = torch.tensor([max(1 / aspect, 1.0), max(aspect, 1.0)]) / scale[:, None]
         moved = torch.stack([across, shift] if aspect >= 1 else [shift, across], dim=-1)
         wide = _place(moved * window, window) @ perspective(draw, 0.2 * draw.below(0.7))
@@ -255,40 +256,39 @@ def cut(image: Tensor, looks: Looks, size: int) -> Tensor:
 
     at = _project(matrices, size)  # (N, S, S, 2), picture coordinates in [-1, 1]
     reflect = move(looks.reflect, image)[:, None, None, None]
-    mirrored = 1 - (torch.remainder(at + 1, 4) - 2).abs()
-    inside = torch.where(reflect, mirrored, at.clamp(-1, 1))
+    clamped = at.clamp(-1, 1)
+    inside = torch.where(reflect, 2 * clamped - at, clamped)
+    # From the picture to its box of the atlas, no further out than the centers of border pixels.
     box = move(boxes[level], image)[:, None, None]  # (N, 1, 1, 4): left, top, width, height
-    pixel = ((inside + 1) / 2 * box[..., 2:] - 0.5).clamp(min=0)
-    pixel = torch.minimum(pixel, box[..., 2:] - 1) + box[..., :2]
     extent = torch.tensor(atlas.shape[:-3:-1], dtype=torch.float32, device=image.device)
-    grid = (pixel + 0.5) / extent * 2 - 1
+    center, half = (2 * box[..., :2] + box[..., 2:]) / extent - 1, box[..., 2:] / extent
+    reach = half - 1 / extent
+    grid = torch.clamp(center + half * inside, center - reach, center + reach)
     # One tall "picture" rather than a batch: the gradient is then added up in place, without an
     # (N, 3, H, W) tensor in between, and in one order.
     n = matrices.shape[0]
     tall = F.grid_sample(atlas, grid.reshape(1, n * size, size, 2), align_corners=False)
-    crops = tall.reshape(3, n, size, size).transpose(0, 1)
+    crops = tall.reshape(3, n, size * size).transpose(0, 1)
 
     if not bool(looks.reflect.all()):
         edge = (1 - at.abs()) * torch.tensor([width, height], device=image.device) / 2
         softness = move(spread, image)[:, None, None, None]
-        cover = (edge / softness + 0.5).clamp(0, 1).prod(dim=-1)[:, None]
-        cover = torch.where(reflect, torch.ones_like(cover), cover)
-        crops = crops * cover + fill * (1 - cover)
+        cover = (edge / softness + 0.5).clamp(0, 1).prod(dim=-1)
+        cover = torch.where(reflect[..., 0], torch.ones_like(cover), cover).reshape(n, 1, -1)
+        crops = fill[:, :, :, 0] + (crops - fill[:, :, :, 0]) * cover
     color = move(looks.color, image)
-    crops = torch.einsum("nij,njhw->nihw", color[:, :, :3], crops) + color[:, :, 3, None, None]
+    crops = torch.baddbmm(color[:, :, 3:], color[:, :, :3], crops).reshape(n, 3, size, size)
     noise = torch.randn(n, 3, size, size, generator=looks.noise_stream(size))
-    return crops + move(noise * looks.noise[:, None, None, None], image)
+    return crops + move(noise.mul_(looks.noise[:, None, None, None]), image)
 
 
 def _project(matrices: Tensor, size: int) -> Tensor:
     """Take every output pixel center through the homographies: `(N, S, S, 2)`."""
     line = (torch.arange(size, device=matrices.device) + 0.5) / size * 2 - 1
-    y, x = torch.meshgrid(line, line, indexing="ij")
-    points = torch.stack([x, y, torch.ones_like(x)], dim=-1).reshape(-1, 3)
-    homogeneous = points @ matrices.transpose(1, 2)
+    x, y, one = matrices.reshape(-1, 1, 1, 3, 3).unbind(dim=-1)  # columns, (N, 1, 1, 3)
+    homogeneous = line[:, None] * x + (line[:, None, None] * y + one)  # (N, S, S, 3)
     # Behind the horizon nothing is shown; the bound keeps the division finite there.
-    at = homogeneous[..., :2] / homogeneous[..., 2:].clamp(min=0.05)
-    return at.reshape(-1, size, size, 2)
+    return homogeneous[..., :2] / homogeneous[..., 2:].clamp(min=0.05)
 
 
 def _footprints(matrices: Tensor, width: int, height: int, size: int) -> Tensor:
@@ -296,7 +296,8 @@ def _footprints(matrices: Tensor, width: int, height: int, size: int) -> Tensor:
     m = matrices / matrices[:, 2:, 2:]
     center = m[:, :2, 2:]
     jacobian = m[:, :2, :2] - center @ m[:, 2:, :2]
-    return (torch.linalg.det(jacobian).abs() * (width * height)).sqrt() / size
+    area: Tensor = torch.linalg.det(jacobian).abs() * (width * height)
+    return area.sqrt() / size
 
 
 def _atlas(image: Tensor, levels: int) -> tuple[Tensor, Tensor]:

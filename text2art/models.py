@@ -54,7 +54,7 @@ class Models:
 
 
 def automatic(preset: Preset) -> tuple[Sequence[str], str]:
-    """Choose perceptors: those of the preset's CLIP models whose weights are here, else the starter."""
+    """Choose the preset's CLIP models whose weights are here, else the starter."""
     there = [model for model in preset.clip if catalog.find_clip(model) is not None]
     if there:
         missing = [model for model in preset.clip if model not in there]

@@ -90,7 +90,8 @@ def _read(part: str, text: str) -> list[Color]:
         return [_from_hex(value) for value in by_key[_key(part)].split()]
     name = part.lower()
     if name in ImageColor.colormap:
-        name = str(ImageColor.colormap[name])
+        red, green, blue = ImageColor.getrgb(name)[:3]
+        return [(red, green, blue)]
     if not _HEX.match(name):
         hint = did_you_mean(part, [*BUILTIN, *ImageColor.colormap])
         raise SettingsError(

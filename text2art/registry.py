@@ -180,7 +180,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownComponent:
     """Build the error for an unknown component name."""
     names = sorted(known)
     return UnknownComponent(
-        f"unknown {SINGULAR[kind]} {name!r}.{did_you_mean(name, names)} There are: {', '.join(names)}."
+        f"unknown {SINGULAR[kind]} {name!r}.{did_you_mean(name, names)} "
+        f"There are: {', '.join(names)}."
     )
 
 

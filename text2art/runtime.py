@@ -46,7 +46,9 @@ def pick(name: str | None = None) -> Runtime:
     try:
         device = torch.device(wanted)
     except RuntimeError:
-        raise SettingsError(f"unknown device {wanted!r}: use auto, cpu, cuda, cuda:1 or mps") from None
+        raise SettingsError(
+            f"unknown device {wanted!r}: use auto, cpu, cuda, cuda:1 or mps"
+        ) from None
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:

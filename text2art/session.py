@@ -7,9 +7,10 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import torch
+from typing_extensions import Self
 
 from text2art import __version__, loop, palettes, prompts, registry, schedules
 from text2art.core import Canvas, Drawer, Frame, Loss, Scene

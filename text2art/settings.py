@@ -9,10 +9,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
-from pydantic import model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
+from typing_extensions import Self
 
 from text2art import aliases, registry, sizes
 from text2art.errors import SettingsError, Text2ArtError, did_you_mean
@@ -197,7 +205,9 @@ class CoreSettings(BaseModel):
         parts = value.split(",") if isinstance(value, str) else value
         parts = [parts] if isinstance(parts, int | float) else parts
         try:
-            drops = tuple(sorted(float(str(p).strip().rstrip("%")) for p in parts if str(p).strip()))
+            drops = tuple(
+                sorted(float(str(p).strip().rstrip("%")) for p in parts if str(p).strip())
+            )
         except (TypeError, ValueError):
             drops = (-1.0,)
         if any(not 0 <= drop <= 100 for drop in drops):
@@ -287,7 +297,7 @@ def option_models() -> dict[str, type[BaseModel]]:
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> SettingsError:
-    """Turn pydantic's report into one line per mistake, ours first-hand, unknown names with a hint."""
+    """Turn pydantic's report into one line; our own errors pass as they are."""
     lines: list[str] = []
     for item in error.errors(include_url=False):
         name = ".".join(str(part) for part in item["loc"])

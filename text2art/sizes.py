@@ -18,7 +18,7 @@ BASE_SIZES: dict[str, tuple[int, int]] = {
     "portrait": (128, 160),
     "widescreen": (192, 108),
 }
-_PAIR = re.compile(r"\s*(\d{1,6})\s*[xX×,* ]\s*(\d{1,6})\s*\Z")
+_PAIR = re.compile(r"\s*(\d{1,6})\s*[xX,* ]\s*(\d{1,6})\s*\Z")
 _RATIO = re.compile(r"\s*(\d{1,5}(?:\.\d{1,4})?)\s*:\s*(\d{1,5}(?:\.\d{1,4})?)\s*\Z")
 
 
@@ -50,7 +50,8 @@ def parse_size(
         )
     if width * height > MOST_PIXELS:
         raise SettingsError(
-            f"{name} {width}x{height} has {width * height} pixels, at most {MOST_PIXELS} are accepted"
+            f"{name} {width}x{height} has {width * height} pixels, "
+            f"at most {MOST_PIXELS} are accepted"
         )
     return width, height
 
@@ -85,8 +86,8 @@ def parse_aspect(value: str) -> str | float:
 def size_of(aspect: str, scale: float, init_size: tuple[int, int] | None = None) -> tuple[int, int]:
     """Return (width, height) in pixels of an aspect at a scale.
 
-    A ratio keeps the square's area. "retain" keeps pixray's rule: the square's width, and the height
-    that follows from the init image.
+    A ratio keeps the square's area. "retain" keeps pixray's rule: the square's width, and the
+    height that follows from the init image.
     """
     kind = parse_aspect(aspect)
     if kind == "retain":
@@ -97,7 +98,7 @@ def size_of(aspect: str, scale: float, init_size: tuple[int, int] | None = None)
         width, height = BASE_SIZES[kind]
     else:
         width, height = 144 * math.sqrt(kind), 144 / math.sqrt(kind)
-    pair = (int(round(width * scale)), int(round(height * scale)))
+    pair = (round(width * scale), round(height * scale))
     size = parse_size(pair, f"aspect {aspect} at scale {scale:g}: size")
     assert size is not None
     return size

@@ -21,21 +21,27 @@ class Layers(nn.Module):
     gradient of many pixels; Adam undoes that, so finer layers get smaller rates here.
     """
 
-    def __init__(self, rows: int, columns: int, draw: torch.Generator, start: float = 0.02) -> None:
+    def __init__(
+        self, rows: int, columns: int, draw: torch.Generator, *, staggered: bool = False
+    ) -> None:
         """Make the layers up to a finest one of rows x columns.
 
         Args:
-            rows, columns: grid of the finest layer.
+            rows: of the finest layer.
+            columns: of the finest layer.
             draw: random stream of the start.
-            start: standard deviation of the start, per layer.
+            staggered: the finest layer's odd rows lie half a cell further right than its even ones.
         """
         super().__init__()
+        self._staggered = staggered
         short = min(rows, columns)
         self._scales = [2**i for i in range(math.ceil(math.log2(short)))] + [short]
-        grids = [(max(1, round(n * rows / short)), max(1, round(n * columns / short)))
-                 for n in self._scales]
+        shapes = [
+            (max(1, round(n * rows / short)), max(1, round(n * columns / short)))
+            for n in self._scales
+        ]
         self.grids = nn.ParameterList(
-            nn.Parameter(start * torch.randn(1, 3, h, w, generator=draw)) for h, w in grids
+            nn.Parameter(0.02 * torch.randn(1, 3, h, w, generator=draw)) for h, w in shapes
         )
 
     def total(self) -> Tensor:
@@ -43,7 +49,7 @@ class Layers(nn.Module):
         # Each partial sum is enlarged to the next grid, so that little is done at full size.
         total: Tensor = self.grids[0]
         for grid in list(self.grids)[1:]:
-            total = enlarge(total, grid.shape[-2], grid.shape[-1]) + grid
+            total = self._onto(total, grid) + grid
         return total
 
     def groups(self, rate: float, decay: float) -> list[ParamGroup]:
@@ -55,21 +61,22 @@ class Layers(nn.Module):
 
     @torch.no_grad()
     def fit_(self, target: Tensor) -> None:
-        """Bring the sum near `(1, 3, rows, columns)`: what coarse layers miss, finer ones take."""
+        """Make the sum equal `(1, 3, rows, columns)`; each layer takes what coarser ones lack."""
+        total = torch.zeros_like(self.grids[0])
         for grid in self.grids:
-            grid.zero_()
-        rest = target
-        for grid in self.grids:
-            grid.copy_(F.interpolate(rest, size=grid.shape[-2:], mode="area"))
-            rest = target - enlarge(self._partial(grid), *target.shape[-2:])
+            total = self._onto(total, grid)
+            grid.copy_(F.interpolate(target, size=grid.shape[-2:], mode="area") - total)
+            total = total + grid
 
-    def _partial(self, last: Tensor) -> Tensor:
-        total: Tensor = self.grids[0]
-        for grid in list(self.grids)[1:]:
-            if total.shape == last.shape:
-                break
-            total = enlarge(total, grid.shape[-2], grid.shape[-1]) + grid
-        return total
+    def _onto(self, total: Tensor, grid: Tensor) -> Tensor:
+        """Enlarge a partial sum to the cells of the next grid."""
+        rows, columns = grid.shape[-2:]
+        if not self._staggered or grid is not self.grids[-1]:
+            return enlarge(total, rows, columns)
+        # Of twice as many columns, even rows take the left ones and odd rows the right ones.
+        halves = enlarge(total, rows, 2 * columns).reshape(1, 3, rows, columns, 2)
+        parity = torch.arange(rows, device=grid.device) % 2
+        return torch.where(parity[:, None] == 0, halves[..., 0], halves[..., 1])
 
 
 def enlarge(grid: Tensor, height: int, width: int) -> Tensor:

@@ -3,81 +3,47 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from text2art.color import Snap
 from text2art.core import Canvas, Drawer, ParamGroup
+from text2art.drawers.layers import Layers, enlarge, squash, unsquash
 from text2art.options.drawers import PyramidOptions
 
 
 class PyramidDrawer(Drawer):
-    """A sum of color grids, each twice as fine as the last, squashed into [0, 1].
+    """Color grids from one cell to `finest` cells, added up, enlarged and squashed into [0, 1].
 
-    "Direct Ascent Synthesis" (arXiv:2502.07753) with layers at powers of two and Adam in place of
-    plain gradient descent; Adam undoes the prior of coarse before fine that descent has by itself,
-    so finer layers get smaller rates here.
+    With a palette, every pixel takes the nearest of its colors.
     """
 
     def __init__(self, canvas: Canvas, options: PyramidOptions) -> None:
         super().__init__()
-        self._width, self._height = canvas.width, canvas.height
+        self._height, self._width = canvas.height, canvas.width
         self._options = options
         short = min(canvas.width, canvas.height)
-        self._cells: list[int] = []
-        cells = 1
-        while cells <= min(options.finest, short):
-            self._cells.append(cells)
-            cells *= 2
-        draw = canvas.stream("pyramid/start")
-        self.layers = nn.ParameterList(
-            nn.Parameter(
-                (
-                    torch.randn(
-                        1,
-                        3,
-                        max(1, round(n * canvas.height / short)),
-                        max(1, round(n * canvas.width / short)),
-                        generator=draw,
-                    )
-                    * 0.02
-                ).to(canvas.device)
-            )
-            for n in self._cells
-        )
+        finest = min(options.finest, short)
+        self._layers = Layers(
+            max(1, round(finest * canvas.height / short)),
+            max(1, round(finest * canvas.width / short)),
+            canvas.stream("pyramid/start"),
+        ).to(canvas.device)
+        self._snap = Snap(canvas.palette).to(canvas.device) if canvas.palette is not None else None
 
     def forward(self) -> Tensor:
         """See `core.Drawer.forward`."""
-        return torch.sigmoid(4 * self._total())
-
-    def _total(self) -> Tensor:
-        # From coarse to fine: each partial sum is enlarged to the next layer, so that the picture
-        # is enlarged to full size only once.
-        total = self.layers[0]
-        for layer in list(self.layers)[1:]:
-            total = _enlarge(total, layer.shape[-2], layer.shape[-1]) + layer
-        return _enlarge(total, self._height, self._width)
+        image = squash(enlarge(self._layers.total(), self._height, self._width))
+        return image if self._snap is None else self._snap(image)
 
     def groups(self) -> list[ParamGroup]:
         """See `core.Drawer.groups`."""
-        o = self._options
-        return [
-            ParamGroup(
-                name=f"layer {n}", params=[layer], lr=o.learning_rate * (n / 8) ** -o.decay
-                if n > 8 else o.learning_rate,
-            )
-            for n, layer in zip(self._cells, self.layers, strict=True)
-        ]
+        return self._layers.groups(self._options.learning_rate, self._options.decay)
 
     @torch.no_grad()
     def fit_(self, picture: Tensor) -> None:
-        """See `core.Drawer.fit_`: each layer takes what the coarser ones left over."""
-        rest = torch.logit(picture[:, :3].clamp(0.01, 0.99)) / 4
-        for layer in self.layers:
-            layer.copy_(F.interpolate(rest, size=layer.shape[-2:], mode="area"))
-            rest = rest - _enlarge(layer, self._height, self._width)
-
-
-def _enlarge(layer: Tensor, height: int, width: int) -> Tensor:
-    if layer.shape[-2:] == (height, width):
-        return layer
-    return F.interpolate(layer, size=(height, width), mode="bilinear", align_corners=False)
+        """See `core.Drawer.fit_`; details finer than the finest layer are averaged."""
+        rows, columns = self._layers.grids[-1].shape[-2:]
+        self._layers.fit_(
+            unsquash(F.interpolate(picture[:, :3], size=(rows, columns), mode="area"))
+        )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import re
 import secrets
+import tempfile
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +19,7 @@ _REASONS = {
     errno.ENOSPC: "the disk is full: free some space or choose another folder",
     errno.EDQUOT: "your disk quota is used up: free some space or choose another folder",
     errno.EACCES: "permission denied: choose a folder you may write to",
+    errno.ENOENT: "its folder cannot be made: choose another folder",
     errno.EPERM: "permission denied: choose a folder you may write to",
     errno.EROFS: "the file system is read-only: choose another folder",
     errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
@@ -54,19 +55,27 @@ def whole(path: Path) -> Iterator[Path]:
     """
     with output_errors(path):
         check_target(path)
-        # A name of its own: two writers never share a part, and a long name gets no longer.
-        part = path.with_name(f".{secrets.token_hex(8)}.part")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = part_of(path)
         try:
             yield part
-            os.replace(part, path)
+            part.replace(path)
         except BaseException:
             with suppress(OSError):
                 part.unlink()
             raise
 
 
+def part_of(path: Path) -> Path:
+    """Return a name beside `path` to write to first.
+
+    It is new every time, so that two writers never share it, and short whatever the file's name.
+    """
+    return path.with_name(f".{secrets.token_hex(8)}.part")
+
+
 def check_target(path: Path, endings: Sequence[str] = ()) -> None:
-    """Make sure, before the work, that `path` can be written; makes its folder.
+    """Make sure, before the work, that `path` can be written. Makes nothing.
 
     Args:
         path: the file to be.
@@ -75,28 +84,28 @@ def check_target(path: Path, endings: Sequence[str] = ()) -> None:
     Raises:
         OutputError: it cannot, and why.
     """
-    if endings and path.suffix.lower() not in endings:
-        given = f"ending {path.suffix!r}" if path.suffix else "no ending"
-        raise OutputError(f"cannot write {str(path)!r}: it has {given}, use {' or '.join(endings)}")
     with output_errors(path):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "is a folder")
-        check_folder(path.parent)
+    if endings and path.suffix.lower() not in endings:
+        given = f"ending {path.suffix!r}" if path.suffix else "no ending"
+        raise OutputError(f"cannot write {str(path)!r}: it has {given}, use {' or '.join(endings)}")
+    check_folder(path.parent)
 
 
 def check_folder(folder: Path) -> None:
-    """Make a folder when missing and make sure that files can be created in it.
+    """Make sure that files can be created in a folder, or the folder itself. Makes nothing.
 
     Raises:
         OutputError: they cannot, and why.
     """
     with output_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".{secrets.token_hex(8)}.part"
-        try:
-            probe.touch(exist_ok=False)  # access() lies on network and container file systems
-        finally:
-            probe.unlink(missing_ok=True)
+        there = folder.absolute()
+        while not there.exists():
+            there = there.parent
+        # Trying is the only test: access() lies to root, and on network file systems.
+        with tempfile.TemporaryFile(dir=there):
+            pass
 
 
 def write_bytes(path: Path, data: bytes) -> Path:

@@ -18,6 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from text2art.errors import InputFileError, OutputError
 from text2art.media.files import check_target, whole
+from text2art.settings import Settings
 
 ENDINGS = (".png", ".webp", ".jpg", ".jpeg")
 KEY = "text2art"
@@ -52,7 +53,7 @@ def save_picture(image: Image.Image, path: Path, record: Mapping[str, Any] | Non
     check_picture_target(path, record)
     with whole(path) as part, part.open("xb") as file:
         if path.suffix.lower() == ".png":
-            image.save(file, "PNG", pnginfo=_chunks(record) if record is not None else None)
+            image.save(file, "PNG", pnginfo=_chunks(record, image.size) if record else None)
             return path
         extras: dict[str, Any] = {}
         if record is not None:
@@ -74,7 +75,7 @@ def check_picture_target(path: Path, record: Mapping[str, Any] | None = None) ->
     check_target(path, ENDINGS)
     if record is None or path.suffix.lower() == ".png":
         return
-    if len(_json(record).encode()) > _MOST_EXIF_BYTES:
+    if len(record_text(record).encode()) > _MOST_EXIF_BYTES:
         raise OutputError(
             f"the settings are too long for the metadata of {str(path)!r}: "
             "write a .png, or leave them out with --no-metadata"
@@ -129,14 +130,15 @@ def _parsed(text: str, path: Path) -> dict[str, Any]:
     return record
 
 
-def _json(record: Mapping[str, Any]) -> str:
+def record_text(record: Mapping[str, Any]) -> str:
+    """Return a record as it is written into files: JSON on one line."""
     return json.dumps(record, ensure_ascii=False, sort_keys=True)
 
 
-def _chunks(record: Mapping[str, Any]) -> PngInfo:
+def _chunks(record: Mapping[str, Any], size: tuple[int, int]) -> PngInfo:
     chunks = PngInfo()
-    chunks.add_itxt(KEY, _json(record))
-    chunks.add_text("parameters", parameters(record))
+    chunks.add_itxt(KEY, record_text(record))
+    chunks.add_text("parameters", parameters(record, size))
     chunks.add_itxt("XML:com.adobe.xmp", _XMP)
     return chunks
 
@@ -144,23 +146,23 @@ def _chunks(record: Mapping[str, Any]) -> PngInfo:
 def _exif(record: Mapping[str, Any]) -> bytes:
     exif = Image.Exif()
     exif[_SOFTWARE] = f"text2art {record.get('version', '')}".strip()
-    exif.get_ifd(_EXIF_FOLDER)[_USER_COMMENT] = _UNDEFINED_CODE + _json(record).encode()
+    exif.get_ifd(_EXIF_FOLDER)[_USER_COMMENT] = _UNDEFINED_CODE + record_text(record).encode()
     return exif.tobytes()
 
 
-def parameters(record: Mapping[str, Any]) -> str:
+def parameters(record: Mapping[str, Any], size: tuple[int, int]) -> str:
     """Return the text that galleries of other tools show: the prompt, then one line of settings."""
-    settings = record.get("settings", {})
+    settings = Settings.of(**record["settings"])
     facts = {
-        "Steps": record.get("steps"),
-        "Seed": record.get("seed"),
-        "Size": record.get("size"),
-        "Model": " + ".join(p["name"] for p in record.get("perceptors", ())) or None,
-        "Drawer": record.get("drawer"),
-        "Version": f"text2art {record['version']}" if "version" in record else None,
+        "Steps": settings.steps,
+        "Seed": record["seed"],
+        "Size": f"{size[0]}x{size[1]}",
+        "Model": " + ".join(str(perceptor["name"]) for perceptor in record["perceptors"]),
+        "Drawer": settings.drawer,
+        "Version": f"text2art {record['version']}",
     }
-    line = ", ".join(f"{name}: {value}" for name, value in facts.items() if value is not None)
-    return " | ".join(settings.get("prompts", ())) + "\n" + line
+    line = ", ".join(f"{name}: {value}" for name, value in facts.items())
+    return " | ".join(settings.prompts) + "\n" + line
 
 
 def _transparent(image: Image.Image) -> bool:

@@ -148,8 +148,8 @@ class StarterCLIP(nn.Module):
     def encode_rows(self, rows: Tensor) -> Tensor:
         """Map rows of the token table (T, L) to embeddings (T, embed).
 
-        Attention is causal, so what follows the end token cannot matter: it is cut off. (open_clip's
-        own forward insists on the full context.) The end token has the highest row.
+        Attention is causal, so what follows the end token cannot matter: it is cut off
+        (open_clip's own forward insists on the full context). The end token has the highest row.
         """
         end = rows.argmax(1)
         length = int(end.max()) + 1
@@ -198,7 +198,9 @@ def load_starter(folder: Path) -> StarterCLIP:
     try:
         state = load_file(tensor_path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsCorrupt(f"{tensor_path} is not a readable safetensors file: {error}") from error
+        raise WeightsCorrupt(
+            f"{tensor_path} is not a readable safetensors file: {error}"
+        ) from error
     try:
         token_ids = state.pop("token_ids")
         model = StarterCLIP(StarterConfig(**card["model"]), token_ids)

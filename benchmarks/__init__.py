@@ -1,0 +1,1 @@
+"""Speed and memory: scripts that print tables, never timed tests."""

@@ -1,0 +1,1 @@
+"""Commands for those who work on text2art: `python -m scripts.NAME`."""

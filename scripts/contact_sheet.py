@@ -1,0 +1,108 @@
+"""Draw the contact sheets in docs/sheets: twelve prompts with every drawer.
+
+`python -m scripts.contact_sheet` (or `make sheet`). The same command gives the same pictures on the
+same kind of machine: prompt number n is drawn with seed n, none is picked by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from text2art import registry
+from text2art.api import draw
+from text2art.media.sheet import Tile, contact_sheet, save_sheet
+from text2art.models import Models
+from text2art.runtime import pick
+
+PROMPTS = (
+    "a red apple on a blue background",
+    "two yellow stars on a purple background",
+    "a sailboat on the sea",
+    "a palm tree at sunset",
+    "a sunflower",
+    "a castle at night",
+    "a green cactus",
+    "a pink heart",
+    "a snowman in the snow",
+    "an orange cat on a green background",
+    "a rocket in space",
+    "a red mushroom in the forest",
+)
+COLUMNS = 6
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Draw a sheet with all drawers together."""
+    given = _parse(arguments)
+    models = Models(pick(given.device))
+    started = time.perf_counter()
+    tiles = list(_tiles(given, models))
+    size = save_sheet(contact_sheet(tiles, COLUMNS, side=given.side), given.out)
+    seconds = time.perf_counter() - started
+    command = " ".join(["python -m scripts.contact_sheet", *(arguments or sys.argv[1:])])
+    note = (
+        f"{given.out.name}: {command}\n"
+        f"{len(tiles)} pictures, quality {given.quality}, perceptor {given.perceptor}, "
+        f"seed = number of the prompt from {given.seed}; {models.runtime.description}, "
+        f"{seconds:.0f} s, {size} bytes\n"
+    )
+    given.out.with_suffix(".txt").write_text(note, encoding="utf-8")
+    print(note, end="")
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m scripts.contact_sheet")
+    parser.add_argument("--out", type=Path, default=Path("docs/sheets/starter.png"))
+    parser.add_argument("--drawers", nargs="+", default=sorted(registry.components("drawers")))
+    parser.add_argument("--prompts", nargs="+", default=PROMPTS)
+    parser.add_argument("--quality", default="normal")
+    parser.add_argument("--perceptor", default="starter")
+    parser.add_argument("--iterations", type=int)
+    parser.add_argument("--seed", type=int, default=1, help="of the first prompt")
+    parser.add_argument(
+        "--side", type=int, default=144, help="of a picture on the sheet, in pixels"
+    )
+    parser.add_argument("--device", help="default: TEXT2ART_DEVICE, else what is there")
+    parser.add_argument(
+        "--set", nargs="*", default=[], metavar="NAME=VALUE", help="further settings"
+    )
+    return parser.parse_args(arguments)
+
+
+def _tiles(given: argparse.Namespace, models: Models) -> Iterator[Tile]:
+    further: dict[str, object] = {}
+    for pair in given.set:
+        name, _, value = pair.partition("=")
+        group, dot, option = name.rpartition(".")
+        if dot:
+            options = further.setdefault(group, {})
+            assert isinstance(options, dict)
+            options[option] = value
+        else:
+            further[name] = value
+    for drawer in given.drawers:
+        for number, prompt in enumerate(given.prompts, start=given.seed):
+            result = draw(
+                prompt,
+                models=models,
+                **{
+                    "drawer": drawer,
+                    "quality": given.quality,
+                    "iterations": given.iterations,
+                    "perceptor": given.perceptor,
+                    "seed": number,
+                    "display_every": 0,
+                    **further,
+                },
+            )
+            line = f"{drawer} {number}: {prompt}: {result.score:.3f}, {result.seconds:.1f} s"
+            print(line, file=sys.stderr, flush=True)
+            yield Tile(result.image, f"{prompt}\n{drawer}, {result.seconds:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""What all tests share: one thread, a folder of their own, tiny settings, and honest skips."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+TOY: dict[str, Any] = {
+    "prompts": ["a red apple"],
+    "perceptor": "toy",
+    "drawer": "pixel",
+    "size": "32x32",
+    "iterations": 3,
+    "cuts": 4,
+    "seed": 7,
+}
+
+
+def pytest_configure() -> None:
+    """Compute on one thread, since many tests run side by side, and time nothing."""
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")  # read when torch is imported, later than this
+    hypothesis.settings.register_profile("text2art", deadline=None)  # machines are busy at times
+    hypothesis.settings.load_profile("text2art")
+
+
+@pytest.fixture(autouse=True)
+def _no_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any) -> None:
+    """Keep what lies on the machine (weights, devices, settings of its user) out of the tests."""
+    for name in [name for name in os.environ if name.startswith("TEXT2ART_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("TEXT2ART_DEVICE", "cpu")
+    monkeypatch.setenv("TEXT2ART_HOME", str(tmp_path_factory.getbasetemp() / "home"))
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Run the test in an empty folder of its own; return it."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def toy() -> Callable[..., dict[str, Any]]:
+    """Return a maker of tiny settings that draw in a blink: `toy(drawer="fft")`."""
+    return lambda **changes: {**TOY, **changes}
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say in one line each what was skipped and why."""
+    reasons: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", []):
+        longrepr = report.longrepr
+        reasons[str(longrepr[2] if isinstance(longrepr, tuple) else longrepr)] += 1
+    left_out = len(terminalreporter.stats.get("deselected", []))
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.write_line(f"skipped {count}: {reason.removeprefix('Skipped: ')}")
+    if left_out:
+        terminalreporter.write_line(f"left out {left_out}: marked slow or gpu (see pytest -m)")

@@ -1,0 +1,337 @@
+"""The three drawers: contracts, exact fits, cell geometry, palettes."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from text2art.color import oklab
+from text2art.core import Canvas, CellSource, Drawer
+from text2art.drawers.fft import FftDrawer
+from text2art.drawers.lattice import ROW_SPACING, Lattice, Rectangles, Shape, grid_of
+from text2art.drawers.layers import Layers
+from text2art.drawers.pixel import PixelDrawer
+from text2art.drawers.pyramid import PyramidDrawer
+from text2art.errors import SettingsError
+from text2art.media.convert import to_pil
+from text2art.options.drawers import FftOptions, PixelOptions, PyramidOptions
+from text2art.palettes import parse_palette
+from text2art.runtime import stream
+
+SHAPES: tuple[Shape, ...] = ("rect", "rectshift", "hex", "tri", "diamond")
+SIZES = [(32, 32), (50, 31), (31, 50)]
+MAKE: dict[str, tuple[type[Drawer], Any]] = {
+    **{f"pixel-{shape}": (PixelDrawer, PixelOptions(cell=shape)) for shape in SHAPES},
+    "pixel-7x5": (PixelDrawer, PixelOptions(cells=(7, 5))),
+    "pyramid": (PyramidDrawer, PyramidOptions()),
+    "pyramid-coarse": (PyramidDrawer, PyramidOptions(finest=9)),
+    "fft": (FftDrawer, FftOptions()),
+}
+
+
+def canvas(size: tuple[int, int] = (32, 32), seed: int = 1, palette: str = "") -> Canvas:
+    colors = parse_palette(palette)
+    return Canvas(
+        width=size[0],
+        height=size[1],
+        device=torch.device("cpu"),
+        stream=lambda purpose: stream(seed, purpose),
+        palette=torch.tensor(colors) / 255 if colors else None,
+    )
+
+
+def make(name: str, *args: Any, **kwargs: Any) -> Drawer:
+    kind, options = MAKE[name]
+    return kind(canvas(*args, **kwargs), options)
+
+
+def flag(width: int, height: int) -> Tensor:
+    """A picture of large plain areas."""
+    picture = torch.zeros(1, 3, height, width)
+    picture[:, 0, :, : width // 2] = 0.9
+    picture[:, 2, height // 2 :] = 0.6
+    picture[:, 1, : height // 2, width // 2 :] = 0.4
+    return picture
+
+
+# ---- what every drawer keeps -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("palette", ["", "PICO-8"])
+@pytest.mark.parametrize("name", MAKE)
+def test_pictures_have_the_canvas_size_and_range(
+    name: str, palette: str, size: tuple[int, int]
+) -> None:
+    drawer = make(name, size, palette=palette)
+    with torch.no_grad():
+        for parameter in drawer.parameters():  # far out of the way
+            parameter.add_(20 * torch.randn(parameter.shape, generator=stream(2, "far")))
+        image = drawer()
+    assert image.shape == (1, 3, size[1], size[0])
+    assert image.dtype == torch.float32
+    assert image.min() >= 0
+    assert image.max() <= 1
+    assert bool(image.isfinite().all())
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_same_stream_same_picture(name: str) -> None:
+    assert torch.equal(make(name, seed=1)(), make(name, seed=1)())
+    assert not torch.equal(make(name, seed=1)(), make(name, seed=2)())
+
+
+@pytest.mark.parametrize("palette", ["", "PICO-8"])
+@pytest.mark.parametrize("name", MAKE)
+def test_the_state_is_the_picture(name: str, palette: str) -> None:
+    one, other = make(name, seed=1, palette=palette), make(name, seed=2, palette=palette)
+    one.fit_(flag(32, 32))
+    other.load_state_dict(one.state_dict())
+    assert torch.equal(one(), other())
+
+
+@pytest.mark.parametrize("palette", ["", "PICO-8"])
+@pytest.mark.parametrize("name", MAKE)
+def test_groups_hold_every_parameter_once_and_all_learn(name: str, palette: str) -> None:
+    drawer = make(name, palette=palette)
+    grouped = [p for group in drawer.groups() for p in group["params"]]
+    assert {id(p) for p in grouped} == {id(p) for p in drawer.parameters()}
+    assert len(grouped) == len(list(drawer.parameters()))
+    weights = torch.randn(1, 3, 32, 32, generator=stream(0, "weights"))
+    (drawer() * weights).sum().backward()
+    for parameter in grouped:
+        assert parameter.grad is not None
+        assert bool(parameter.grad.isfinite().all())
+        assert parameter.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("palette", ["", "PICO-8"])
+@pytest.mark.parametrize("name", MAKE)
+def test_descent_reaches_a_plain_color(name: str, palette: str) -> None:
+    drawer = make(name, palette=palette)
+    wanted = torch.tensor([1.0, 236 / 255, 39 / 255]).reshape(1, 3, 1, 1)  # PICO-8's yellow
+    optimizer = torch.optim.Adam(drawer.groups())  # type: ignore[arg-type]
+    for _ in range(60):
+        optimizer.zero_grad()
+        (drawer() - wanted).square().mean().backward()
+        optimizer.step()
+    assert (drawer() - wanted).square().mean() < 0.03
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", MAKE)
+def test_fitting_resembles_the_picture(name: str, size: tuple[int, int]) -> None:
+    drawer = make(name, size)
+    picture = flag(*size)
+    drawer.fit_(picture)
+    limit = 0.09 if name == "pixel-7x5" else 0.06
+    assert (drawer() - picture).abs().mean() < limit
+
+
+@pytest.mark.parametrize("name", ["fft", "pyramid", "pixel-rect"])
+def test_fits_are_exact_where_they_can_be(name: str) -> None:
+    """A cell or grid point per pixel, and the Fourier transform: nothing is lost."""
+    picture = 0.02 + 0.96 * torch.rand(1, 3, 33, 40, generator=stream(0, "picture"))
+    drawer = make(name, (40, 33))
+    drawer.fit_(picture)
+    assert torch.allclose(drawer(), picture, atol=2e-3)
+
+
+def test_fitting_a_plain_picture_is_finite() -> None:
+    for name in MAKE:
+        drawer = make(name)
+        drawer.fit_(torch.zeros(1, 3, 32, 32))
+        assert drawer().max() < 0.03, name
+
+
+# ---- layers ------------------------------------------------------------------------------------
+
+
+def test_layers_double_up_to_the_finest() -> None:
+    layers = Layers(48, 64, stream(0, "layers"))
+    assert [tuple(g.shape[-2:]) for g in layers.grids] == [
+        (1, 1), (2, 3), (4, 5), (8, 11), (16, 21), (32, 43), (48, 64),
+    ]  # fmt: skip
+    rates = [group["lr"] for group in layers.groups(0.1, 0.5)]
+    assert rates[:4] == [0.1] * 4
+    assert rates[4] == pytest.approx(0.1 / math.sqrt(2))
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_staggered_rows_read_half_a_cell_apart() -> None:
+    """A smooth ramp in the coarse layers is as smooth across staggered cells."""
+    layers = Layers(8, 8, stream(0, "layers"), staggered=True)
+    with torch.no_grad():
+        for grid in layers.grids:
+            grid.zero_()
+        layers.grids[2].copy_(torch.arange(4.0).expand(1, 3, 4, 4))
+    total = layers.total()[0, 0]
+    middle = total[:, 2:6]
+    steps = torch.arange(2.0, 6.0)
+    for row in range(8):
+        centers = (steps + (0.25 if row % 2 == 0 else 0.75)) / 2 - 0.5
+        assert torch.allclose(middle[row], centers, atol=1e-5)
+
+
+# ---- cells -------------------------------------------------------------------------------------
+
+
+def painted(shape: Shape, columns: int, rows: int, width: int, height: int, **how: Any) -> Tensor:
+    """The share of every cell in every pixel, `(rows * columns, H, W)`, one cell at a time."""
+    lattice = (
+        Rectangles(columns, rows, width, height, hard=how.get("hard", False))
+        if shape == "rect"
+        else Lattice(shape, columns, rows, width, height, hard=how.get("hard", False))
+    )
+    shares = []
+    for i in range(rows * columns):
+        colors = torch.zeros(1, 3, rows, columns)
+        colors[0, :, i // columns, i % columns] = 1
+        shares.append(lattice.paint(colors)[0, 0])
+    return torch.stack(shares)
+
+
+@pytest.mark.parametrize("hard", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_cells_cover_every_pixel_exactly_once(shape: Shape, hard: bool) -> None:
+    shares = painted(shape, 6, 7, 41, 38, hard=hard)
+    assert torch.allclose(shares.sum(dim=0), torch.ones(38, 41), atol=1e-5)
+    assert bool((shares.flatten(1).sum(dim=1) > 0).all())  # no cell is hidden
+    if hard:
+        assert bool(((shares == 0) | (shares == 1)).all())
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_inner_cells_have_equal_areas(shape: Shape) -> None:
+    shares = painted(shape, 6, 8, 96, 96).reshape(8, 6, 96, 96)
+    areas = shares.sum(dim=(2, 3))
+    wanted = 96 * 96 / 48
+    assert torch.allclose(areas[2:-2, 1:-1], torch.full((4, 4), wanted), rtol=0.04)
+
+
+def test_rectangles_have_exact_areas() -> None:
+    """Three cells over ten pixels: the fourth pixel belongs a third to the first cell."""
+    shares = painted("rect", 3, 1, 10, 2)
+    thirds = torch.tensor([1, 1, 1, 1 / 3, 0, 0, 0, 0, 0, 0])
+    assert torch.allclose(shares[0], thirds.expand(2, 10), atol=1e-6)
+    assert torch.allclose(shares[2], thirds.flip(0).expand(2, 10), atol=1e-6)
+
+
+def polygon_area(points: list[tuple[float, float]], width: int, height: int) -> Tensor:
+    """Paint a polygon by even-odd crossing counts on a fine grid: the independent reference."""
+    fine = 16
+    y = ((torch.arange(height * fine) + 0.5) / fine)[:, None]
+    x = ((torch.arange(width * fine) + 0.5) / fine)[None]
+    inside = torch.zeros(height * fine, width * fine, dtype=torch.bool)
+    for (x0, y0), (x1, y1) in zip(points, points[1:] + points[:1], strict=True):
+        if y0 == y1:
+            continue
+        crosses = (y >= min(y0, y1)) & (y < max(y0, y1))
+        inside ^= crosses & (x < x0 + (y - y0) * (x1 - x0) / (y1 - y0))
+    return inside.float().reshape(height, fine, width, fine).mean(dim=(1, 3))
+
+
+# Corners in cells around the center (columns, rows): pixray's polygons.
+POLYGONS: dict[Shape, list[tuple[float, float]]] = {
+    "rectshift": [(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)],
+    "hex": [(0, 2 / 3), (-0.5, 1 / 3), (-0.5, -1 / 3), (0, -2 / 3), (0.5, -1 / 3), (0.5, 1 / 3)],
+    "diamond": [(0, -1), (-0.5, 0), (0, 1), (0.5, 0)],
+    "tri": [(0, -0.5), (-1, 0.5), (1, 0.5)],
+}
+
+
+@pytest.mark.parametrize("shape", POLYGONS)
+def test_cells_have_their_shape(shape: Shape) -> None:
+    columns, rows, width, height = 5, 6, 60, 66
+    shares = painted(shape, columns, rows, width, height)
+    for row, column in ((2, 2), (3, 2)):
+        shift = 0.5 if shape == "tri" else 0.25 + 0.5 * (row % 2)
+        flip = -1 if shape == "tri" and (row + column) % 2 else 1
+        corners = [
+            ((column + shift + x) * width / columns, (row + 0.5 + flip * y) * height / rows)
+            for x, y in POLYGONS[shape]
+        ]
+        error = (shares[row * columns + column] - polygon_area(corners, width, height)).abs()
+        assert error.max() < 0.2
+        assert error.sum() < 0.02 * width * height / columns / rows * 4
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("width", "height"), [(288, 288), (384, 216), (256, 320)])
+def test_default_cells_are_regular_and_about_48_along_the_short_side(
+    shape: Shape, width: int, height: int
+) -> None:
+    columns, rows = grid_of(shape, 48, width, height)
+    assert (height / rows) / (width / columns) == pytest.approx(ROW_SPACING[shape], rel=0.03)
+    area = width * height / (columns * rows)
+    assert area == pytest.approx((min(width, height) / 48) ** 2, rel=0.03)
+
+
+def test_never_more_cells_than_pixels() -> None:
+    assert grid_of("rect", 48, 20, 30) == (20, 30)
+    drawer = PixelDrawer(canvas((16, 20)), PixelOptions())
+    assert drawer.cells().size == (16, 20)
+    with pytest.raises(
+        SettingsError, match=r"pixel\.cells 33x10 is finer than the picture's 32x32"
+    ):
+        PixelDrawer(canvas((32, 32)), PixelOptions(cells=(33, 10)))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_cells_are_the_picture_at_native_resolution(shape: Shape) -> None:
+    drawer = PixelDrawer(canvas((60, 60)), PixelOptions(cell=shape, cells=(6, 6)))
+    assert isinstance(drawer, CellSource)
+    drawer.fit_(torch.rand(1, 3, 60, 60, generator=stream(0, "picture")))
+    cells = drawer.cells()
+    assert cells.size == (6, 6)
+    assert cells.mode == "RGB"
+    picture = to_pil(drawer())
+    x = 25 if shape in ("rect", "tri") else 22  # within the third cell of an even row
+    assert picture.getpixel((x, 25)) == cells.getpixel((2, 2))
+
+
+# ---- palettes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MAKE)
+@pytest.mark.parametrize("palette", ["PICO-8", "black,white", "Game Boy"])
+def test_every_pixel_is_exactly_on_the_palette(name: str, palette: str) -> None:
+    drawer = make(name, (50, 31), palette=palette)
+    drawer.fit_(torch.rand(1, 3, 31, 50, generator=stream(0, "picture")))
+    colors = {color for _, color in to_pil(drawer()).getcolors() or []}
+    assert colors
+    assert colors <= set(parse_palette(palette))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_cells_are_indexed_in_the_palettes_order(shape: Shape) -> None:
+    drawer = PixelDrawer(canvas((40, 40), palette="DB16"), PixelOptions(cell=shape, cells=(8, 8)))
+    drawer.fit_(torch.rand(1, 3, 40, 40, generator=stream(0, "picture")))
+    cells = drawer.cells()
+    assert cells.mode == "P"
+    assert cells.size == (8, 8)
+    assert cells.getpalette() == [v for color in parse_palette("DB16") for v in color]
+    picture = to_pil(drawer())
+    assert picture.getpixel((22, 22)) in {cells.convert("RGB").getpixel((c, 4)) for c in (3, 4)}
+    # And the colors are those nearest to what the cells had without a palette.
+    free = PixelDrawer(canvas((40, 40)), PixelOptions(cell=shape, cells=(8, 8)))
+    free.load_state_dict(drawer.state_dict())
+    plain = torch.tensor(list(free.cells().tobytes())).reshape(-1, 3) / 255
+    wanted = torch.cdist(oklab(plain), oklab(torch.tensor(parse_palette("DB16")) / 255))
+    chosen = wanted.gather(1, torch.tensor(list(cells.tobytes()))[:, None])[:, 0]
+    assert torch.allclose(chosen, wanted.amin(dim=1), atol=0.01)
+
+
+def test_native_cells_survive_a_png(tmp_path: Path) -> None:
+    drawer = PixelDrawer(canvas((48, 48), palette="Game Boy"), PixelOptions(cells=(12, 12)))
+    drawer.cells().save(tmp_path / "cells.png")
+    with Image.open(tmp_path / "cells.png") as image:
+        assert image.mode == "P"
+        assert image.size == (12, 12)
+        assert {c for _, c in image.convert("RGB").getcolors()} <= set(parse_palette("Game Boy"))

@@ -1,0 +1,228 @@
+"""The picture world, the captions and the command that makes the starter perceptor."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from training import batches, captions, make, scenes
+from training.batches import Compatibility, Stream
+from training.captions import NOISE, NOTHING, Claim, WordTokenizer, known_tokens, write
+from training.compose import Composer
+from training.plan import Planner
+from training.sprites import FONT, FONT_PACKAGE, Sprites, render_sprites
+from training.subjects import SUBJECT_INDEX, SUBJECTS, plural
+from training.train import Recipe, _climb, learning_rate
+from training.world import (
+    BACKGROUND_NAMES,
+    COLOR_NAMES,
+    NOISE_WORDS,
+    SCENE_NAMES,
+    STYLE_NAMES,
+)
+
+needs_font = pytest.mark.skipif(
+    not FONT.is_file(), reason=f"the emoji font is missing (apt-get install {FONT_PACKAGE})"
+)
+MIDDLE = [0.5] * 9
+
+
+def claim(subject: str, **rest: int) -> Claim:
+    return Claim(subject=SUBJECT_INDEX[subject], **rest)
+
+
+@pytest.fixture(scope="module")
+def sprites() -> Sprites:
+    if not FONT.is_file():
+        pytest.skip(f"the emoji font is missing (apt-get install {FONT_PACKAGE})")
+    return render_sprites()
+
+
+@pytest.fixture(scope="module")
+def bank() -> torch.Tensor:
+    return scenes.draw_scenes(0, variants=2)
+
+
+def test_world_is_as_large_as_promised() -> None:
+    assert len(SUBJECTS) >= 100
+    assert len(COLOR_NAMES) == 12
+    assert len(SCENE_NAMES) >= 10
+    assert len(STYLE_NAMES) - 1 >= 8
+    assert len(SUBJECT_INDEX) == len(SUBJECTS), "a subject is listed twice"
+    for subject in SUBJECTS:
+        assert subject.drawings, subject.name
+        assert set(subject.broader) <= set(SUBJECT_INDEX)
+
+
+@pytest.mark.parametrize(
+    ("one", "many"),
+    [("star", "stars"), ("box", "boxes"), ("cherry", "cherries"), ("key", "keys"),
+     ("cup of coffee", "cups of coffee"), ("snowman", "snowmen"), ("butterfly", "butterflies")],
+)  # fmt: skip
+def test_plural(one: str, many: str) -> None:
+    assert plural(one) == many
+
+
+def test_captions_say_what_they_claim() -> None:
+    orange, blue = COLOR_NAMES.index("orange"), COLOR_NAMES.index("blue")
+    u = [0.9, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.9, 0.0]
+    text = write(claim("cat", color=orange, count=1, background=blue), u)
+    assert text == "an orange cat on a blue background"
+    text = write(claim("star", count=2), u)
+    assert text == "two stars"
+    pixelart = STYLE_NAMES.index("pixelart")
+    assert write(claim("cactus", count=1, style=pixelart), u) == "a cactus #pixelart"
+    assert write(Claim(subject=NOISE), u) in NOISE_WORDS
+    night = BACKGROUND_NAMES.index("night")
+    assert write(claim("castle", count=1, background=night), u) == "a castle at night"
+    neon = STYLE_NAMES.index("neon")
+    assert write(claim("cat", count=1, style=neon), u) == "a neon cat"
+
+
+def test_word_tokenizer_equals_clips_own() -> None:
+    tokenizer = WordTokenizer()
+    for text in ("a red apple, pixel art", "An orange cat #pixelart", "a t-rex at night"):
+        row = tokenizer.clip([text])[0]
+        assert tokenizer.ids(text) == row[: int(row.argmax()) + 1].tolist()
+
+
+def test_every_caption_word_is_in_the_vocabulary(sprites: Sprites) -> None:
+    words = set(captions.vocabulary())
+    tokens = set(known_tokens(WordTokenizer()).tolist())
+    tokenizer = WordTokenizer()
+    plan = Planner(sprites).draw(np.ones(400, dtype=np.float32), np.random.default_rng(3))
+    for text in plan.captions + plan.false_captions:
+        assert set(tokenizer.ids(text)) <= tokens, text
+        for word in text.lower().split():
+            assert word.strip(",.#") in words, (word, text)
+
+
+def test_compatibility_spares_captions_that_may_be_true() -> None:
+    may = Compatibility()
+    owl, bird, cat = (SUBJECT_INDEX[n] for n in ("owl", "bird", "cat"))
+    truth = np.array([[owl, 2, 1, 3, 0], [cat, -1, 2, 3, 0]])
+    claims = np.array(
+        [[bird, -1, 1, -1, -1], [owl, 3, 1, -1, -1], [cat, 5, 2, -1, -1], [cat, -1, 3, -1, -1],
+         [-1, -1, -1, 3, -1]]
+    )  # fmt: skip
+    expected = [[True, False, False, False, True], [False, False, True, False, True]]
+    assert may(truth, claims).tolist() == expected
+
+
+@needs_font
+def test_sprites_are_premultiplied_and_named(sprites: Sprites) -> None:
+    textures = sprites.textures
+    assert textures.shape[2:] == (5, 64, 64)
+    assert textures.min() >= 0
+    assert textures.max() <= 1.001
+    assert (textures[0, :, :3] <= textures[0, :, 3:4] + 1e-4).all()
+    assert len(sprites.names) == textures.shape[1] == len(sprites.subject)
+    assert set(sprites.subject[~sprites.held_back]) == set(range(len(SUBJECTS)))
+    apple = sprites.names.index("red apple")
+    assert COLOR_NAMES[sprites.color[apple]] in ("red", "orange")
+
+
+def test_a_seed_gives_the_same_batches(sprites: Sprites, bank: torch.Tensor) -> None:
+    def first(seed: int) -> batches.Batch:
+        composer = Composer(sprites, bank, torch.device("cpu"))
+        ids = torch.from_numpy(known_tokens(WordTokenizer())[1:])
+        return Stream(Planner(sprites), composer, ids, seed, 16).next(1.0)
+
+    a, b, other = first(5), first(5), first(6)
+    assert torch.equal(a.images, b.images)
+    assert torch.equal(a.rows, b.rows)
+    assert torch.equal(a.masked, b.masked)
+    assert not torch.equal(a.images, other.images)
+    assert a.images.shape == (16, 3, 64, 64)
+    assert a.images.min() >= 0
+    assert a.images.max() <= 1
+    assert a.rows.shape == (32, 32)
+    assert a.masked.shape == (16, 32)
+    assert not a.masked.diagonal().any()
+
+
+def test_training_never_sees_held_back_drawings(sprites: Sprites) -> None:
+    rng = np.random.default_rng(0)
+    plan = Planner(sprites).draw(np.ones(2000, dtype=np.float32), rng)
+    used = plan.sprite[plan.sprite >= 0]
+    assert not sprites.held_back[used].any()
+    plan = Planner(sprites, held_back=True).draw(np.ones(2000, dtype=np.float32), rng)
+    assert sprites.held_back[plan.sprite[plan.sprite >= 0]].any()
+
+
+def test_false_captions_are_false(sprites: Sprites) -> None:
+    plan = Planner(sprites).draw(np.ones(500, dtype=np.float32), np.random.default_rng(1))
+    assert all(a != b for a, b in zip(plan.captions, plan.false_captions, strict=True))
+    changed = (plan.claims != plan.false_claims).sum(1)
+    real = plan.truth[:, 0] < NOTHING
+    assert (changed[real] == 1).all()
+
+
+def test_a_red_apple_on_blue_is_red_on_blue(sprites: Sprites, bank: torch.Tensor) -> None:
+    plan = Planner(sprites).draw(np.zeros(1, dtype=np.float32), np.random.default_rng(0))
+    red, blue = COLOR_NAMES.index("red"), COLOR_NAMES.index("blue")
+    plan.truth[0] = (SUBJECT_INDEX["circle"], red, 1, blue, 0)
+    plan.sprite[0] = sprites.names.index("our own circle")
+    plan.recolor[0], plan.ground[0] = red, blue
+    plan.slots[0, 0] = (0, 0, 0.5, 0, 1)
+    gen = torch.Generator().manual_seed(0)
+    picture = Composer(sprites, bank, torch.device("cpu")).draw(plan, gen)[0]
+    assert picture[0, 28:36, 28:36].mean() > 2 * picture[2, 28:36, 28:36].mean()
+    assert picture[2, :6, :6].mean() > 2 * picture[0, :6, :6].mean()
+
+
+def test_the_perturbation_stays_in_its_ball() -> None:
+    gen = torch.Generator().manual_seed(0)
+    bound = torch.tensor([3.0, 0.0, 1.5]).view(3, 1, 1, 1)
+    delta = torch.zeros(3, 3, 8, 8)
+    for _ in range(4):
+        delta = _climb(delta, torch.randn(3, 3, 8, 8, generator=gen), bound, 0.75)
+    size = delta.flatten(1).norm(dim=1)
+    assert (size <= bound.flatten() + 1e-5).all()
+    assert size[1] == 0
+
+
+def test_learning_rate_warms_up_and_anneals() -> None:
+    assert learning_rate(0.0) < 0.1
+    assert learning_rate(0.05) > 0.9
+    assert learning_rate(1.0) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(("text", "value"), [("20s", 20), ("90m", 5400), ("1.5h", 5400)])
+def test_durations(text: str, value: float) -> None:
+    assert make.seconds(text) == value
+
+
+def test_missing_font_is_a_clear_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("training.sprites.FONT", tmp_path / "no.ttf")
+    assert make.main(["--budget", "1s", "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr().out
+    assert FONT_PACKAGE in said
+    assert "Traceback" not in said
+
+
+def test_nothing_to_resume(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert make.main(["--resume", "--checkpoint", str(tmp_path / "none.pt")]) == 1
+    assert "nothing to resume" in capsys.readouterr().out
+
+
+@needs_font
+@pytest.mark.slow
+def test_make_runs_from_end_to_end_and_resumes(tmp_path: Path) -> None:
+    from text2art.nets.starter import load_starter
+
+    common = ["--out", str(tmp_path / "out"), "--checkpoint", str(tmp_path / "c.pt"),
+              "--device", "cpu", "--pictures", "128"]  # fmt: skip
+    assert make.main([*common, "--budget", "10s"]) == 0
+    model = load_starter(tmp_path / "out")
+    assert make.main([*common, "--budget", "12s", "--resume"]) == 0
+    again = load_starter(tmp_path / "out")
+    weights = zip(model.parameters(), again.parameters(), strict=True)
+    assert any(not torch.equal(a, b) for a, b in weights)
+    card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
+    assert "subject top-1" in card
+    assert "Noto Color Emoji" in (tmp_path / "out" / "NOTICE").read_text()
+    assert Recipe().radius > 0

@@ -1,0 +1,54 @@
+"""The commands of `text2art`. Torch is imported by the commands that draw, never for help."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from text2art import __version__
+from text2art.cli import again, doctor, draw, info, serve, weights
+from text2art.cli.boundary import boundary
+from text2art.cli.flags import with_settings
+
+app = typer.Typer(
+    name="text2art",
+    help="Words in, a picture that forms before your eyes out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # errors are one line; anything else is a bug: plain traceback
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"text2art {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Words in, a picture that forms before your eyes out."""
+
+
+app.command("draw")(with_settings(boundary(draw.draw)))
+app.command("again")(with_settings(boundary(again.again)))
+app.command("show")(boundary(again.show))
+app.command("list")(boundary(info.list_))
+app.command("doctor")(boundary(doctor.doctor))
+app.command("serve")(boundary(serve.serve))
+app.add_typer(weights.app, name="weights")
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; this is the `text2art` script."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    app(args=draw.spell_video(given), prog_name="text2art")

@@ -1,0 +1,138 @@
+"""A run on the command line: draw, report, save, and keep what there is when interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from text2art.api import result_of
+from text2art.cli import outputs
+from text2art.cli.boundary import INTERRUPTED, Interrupt, emit, say
+from text2art.cli.outputs import Outputs, Wishes
+from text2art.cli.progress import Report, report_for
+from text2art.core import Frame
+from text2art.errors import SettingsError
+from text2art.media.convert import to_pil
+from text2art.media.png import record_text
+from text2art.media.video import VideoWriter
+from text2art.session import Session
+from text2art.settings import Settings
+
+
+@dataclass(frozen=True)
+class Show:
+    """How a run is shown: as JSON events, in the terminal, or hardly."""
+
+    as_json: bool = False
+    preview: bool = False
+    quiet: bool = False
+
+
+def carry_out(
+    settings: Settings, wishes: Wishes, show: Show, record: Mapping[str, Any] | None = None
+) -> None:
+    """Draw and save.
+
+    Args:
+        settings: what to draw.
+        wishes: what to leave behind.
+        show: how to report.
+        record: of the picture that is drawn again; differences from it are told.
+
+    Raises:
+        typer.Exit: code 130, when interrupted; the picture so far is saved.
+    """
+    if not settings.prompts:
+        raise SettingsError("no prompt was given: say what to draw, for example 'a red apple'")
+    outputs.check(wishes, settings)
+    report = report_for(show.as_json, show.preview, show.quiet)
+    with Session(settings) as session:
+        notices = [*session.notices, *differences(record, session.record())]
+        files = outputs.plan(wishes, session.settings, session.record())
+        if not show.quiet:
+            for notice in notices:
+                say(notice)
+        with Interrupt() as interrupt:
+            last = _draw(session, files, report, interrupt)
+            result = result_of(session, last, [])
+            files.save(result.image, result.native, session.settings)
+    if show.as_json:
+        done = {
+            "event": "done",
+            "path": str(files.picture),
+            "seed": session.settings.seed,
+            "seconds": round(result.seconds, 3),
+            "score": result.score,
+            "loss": last.loss,
+            "video": str(files.video) if files.video else None,
+            "native": str(files.native) if files.native and result.native else None,
+            "interrupted": interrupt.wished,
+            "notices": notices,
+        }
+        emit({key: value for key, value in done.items() if value is not None or key == "score"})
+    else:
+        print(files.picture, flush=True)
+    if interrupt.wished:
+        raise typer.Exit(INTERRUPTED)
+
+
+def _draw(session: Session, files: Outputs, report: Report, interrupt: Interrupt) -> Frame:
+    """Follow the frames; return the last."""
+    s = session.settings
+    started = time.perf_counter()
+    last: Frame | None = None
+    with contextlib.ExitStack() as open_files:
+        film: VideoWriter | None = None
+        if files.video is not None:
+            note = record_text(files.record) if files.record else ""
+            film = open_files.enter_context(VideoWriter(files.video, s.steps + 1, comment=note))
+        open_files.enter_context(report.of(s.steps))
+        for frame in session.frames():
+            last = frame
+            if interrupt.wished and not frame.final:
+                session.close()
+                last = frame = session.snapshot()
+            shown = frame.final or bool(s.display_every and frame.step % s.display_every == 0)
+            image = to_pil(frame.image) if film or shown else None
+            if film is not None and image is not None:
+                film.add(image)
+            path = files.save_frame(image, frame.step) if shown and image is not None else None
+            report.step(frame, image if shown else None, time.perf_counter() - started, path)
+            if frame.final:
+                break
+    assert last is not None
+    return last
+
+
+def differences(record: Mapping[str, Any] | None, present: Mapping[str, Any]) -> list[str]:
+    """Say in which respects a run differs from the record it repeats."""
+    if record is None:
+        return []
+    notices = []
+    for what in ("version", "torch", "device"):
+        then, now = record.get(what), present[what]
+        if then != now:
+            notices.append(f"drawn then with {what} {then}, now with {now}: details may differ")
+    for then, now in zip(_models(record), _models(present), strict=False):
+        if then != now:
+            notices.append(
+                f"drawn then by perceptor {then[0]} (sha256 {then[1][:12] or 'none'}), now by "
+                f"{now[0]} ({now[1][:12] or 'none'}): the picture will differ"
+            )
+    return notices
+
+
+def _models(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    listed = record.get("perceptors")
+    if not isinstance(listed, list):
+        return []
+    return [
+        (str(entry.get("name", "")), str(entry.get("sha256", "")))
+        for entry in listed
+        if isinstance(entry, dict)
+    ]

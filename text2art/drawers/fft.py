@@ -1,0 +1,69 @@
+"""A picture as its decorrelated Fourier spectrum."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from text2art.color import Snap, decorrelation, mix
+from text2art.core import Canvas, Drawer, ParamGroup
+from text2art.options.drawers import FftOptions
+
+_START = 0.1  # deviation of the spectrum at the start: faint noise
+
+
+class FftDrawer(Drawer):
+    """A Fourier spectrum whose frequencies are scaled as in natural pictures.
+
+    The parametrization of lucid (Olah et al., "Feature Visualization", Distill 2017, on
+    preconditioning): steps of the optimizer become smooth in space and independent in color. The
+    spectrum's scale is normalized once, where aphantasia divides every picture by its deviation,
+    so that plain pictures can be drawn too. With a palette, every pixel takes its nearest color.
+    """
+
+    def __init__(self, canvas: Canvas, options: FftOptions) -> None:
+        super().__init__()
+        self._options = options
+        self._size = (canvas.height, canvas.width)
+        self._scale: Tensor
+        self._colors: Tensor
+        scale = options.contrast * _natural_scale(canvas.height, canvas.width, options.decay)
+        self.register_buffer("_scale", scale, persistent=False)
+        self.register_buffer("_colors", decorrelation(options.colors), persistent=False)
+        start = torch.randn(1, 3, *scale.shape, 2, generator=canvas.stream("fft/start"))
+        self.spectrum = nn.Parameter(_START * start)
+        self._snap = None if canvas.palette is None else Snap(canvas.palette)
+        self.to(canvas.device)
+
+    def forward(self) -> Tensor:
+        """See `core.Drawer.forward`."""
+        spectrum = torch.view_as_complex(self.spectrum) * self._scale
+        waves = torch.fft.irfft2(spectrum, s=self._size, norm="ortho")
+        image = torch.sigmoid(mix(self._colors, waves))
+        return image if self._snap is None else self._snap(image)
+
+    def groups(self) -> list[ParamGroup]:
+        """See `core.Drawer.groups`."""
+        rate = self._options.learning_rate
+        return [ParamGroup(name="spectrum", params=[self.spectrum], lr=rate)]
+
+    @torch.no_grad()
+    def fit_(self, picture: Tensor) -> None:
+        """See `core.Drawer.fit_`: the inverse of `forward`."""
+        logits = torch.logit(picture[:, :3].clamp(0.01, 0.99))
+        waves = mix(torch.linalg.inv(self._colors), logits)
+        spectrum = torch.fft.rfft2(waves, norm="ortho") / self._scale
+        self.spectrum.copy_(torch.view_as_real(spectrum))
+
+
+def _natural_scale(height: int, width: int, decay: float) -> Tensor:
+    """Return 1 / frequency^decay of a real spectrum, `(H, W // 2 + 1)`, with a mean square of 1.
+
+    Frequencies below four periods along the long side are treated alike (aphantasia's bound),
+    which keeps the overall brightness from running ahead.
+    """
+    down = torch.fft.fftfreq(height)[:, None]
+    across = torch.fft.rfftfreq(width)[None]
+    frequency = (down.square() + across.square()).sqrt()
+    scale: Tensor = (1 / frequency.clamp(min=4 / max(height, width))) ** decay
+    return scale / scale.square().mean().sqrt()

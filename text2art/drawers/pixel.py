@@ -1,0 +1,75 @@
+"""Pixel art: a grid of colored cells."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from text2art.color import Snap
+from text2art.core import Canvas, Drawer, ParamGroup
+from text2art.drawers.lattice import STAGGERED, Lattice, Rectangles, grid_of
+from text2art.drawers.layers import Layers, squash, unsquash
+from text2art.errors import SettingsError
+from text2art.media.convert import to_pil
+from text2art.options.drawers import PixelOptions
+
+_CELLS = 48  # along the short side, unless asked otherwise
+
+
+class PixelDrawer(Drawer):
+    """Cells of one color each, whose colors are layers from coarse to fine.
+
+    The layers let the gradient shape big forms first; a grid of independent cells stays speckled.
+    With a palette, every cell has exactly one of its colors, and so has every pixel.
+    """
+
+    def __init__(self, canvas: Canvas, options: PixelOptions) -> None:
+        super().__init__()
+        self._options = options
+        width, height = canvas.width, canvas.height
+        shape = options.cell
+        columns, rows = options.cells or grid_of(shape, _CELLS, width, height)
+        if columns > width or rows > height:
+            raise SettingsError(
+                f"pixel.cells {columns}x{rows} is finer than the picture's {width}x{height} "
+                "pixels: use fewer cells or a larger size"
+            )
+        staggered = shape in STAGGERED
+        self._layers = Layers(rows, columns, canvas.stream("pixel/start"), staggered=staggered)
+        hard = canvas.palette is not None
+        self._lattice: Rectangles | Lattice
+        if shape == "rect":
+            self._lattice = Rectangles(columns, rows, width, height, hard=hard)
+        else:
+            self._lattice = Lattice(shape, columns, rows, width, height, hard=hard)
+        self._snap = None if canvas.palette is None else Snap(canvas.palette)
+        self.to(canvas.device)
+
+    def forward(self) -> Tensor:
+        """See `core.Drawer.forward`."""
+        return self._lattice.paint(self._colors())
+
+    def _colors(self) -> Tensor:
+        colors = squash(self._layers.total())
+        return colors if self._snap is None else self._snap(colors)
+
+    def groups(self) -> list[ParamGroup]:
+        """See `core.Drawer.groups`."""
+        return self._layers.groups(self._options.learning_rate, self._options.decay)
+
+    @torch.no_grad()
+    def fit_(self, picture: Tensor) -> None:
+        """See `core.Drawer.fit_`: each cell takes the mean color of its pixels."""
+        self._layers.fit_(unsquash(self._lattice.average(picture[:, :3])))
+
+    @torch.no_grad()
+    def cells(self) -> Image.Image:
+        """See `core.CellSource.cells`: with a palette, indexed in the palette's order."""
+        if self._snap is None:
+            return to_pil(self._colors())
+        index = self._snap.nearest(squash(self._layers.total()))
+        image = Image.fromarray(index.to(torch.uint8).cpu().numpy().astype(np.uint8), mode="P")
+        image.putpalette(self._snap.levels())
+        return image

@@ -1,0 +1,90 @@
+"""Contact sheets: many pictures with captions, as one."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+_INK, _PAPER, _GAP = (40, 40, 40), (250, 250, 248), 8
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture of a sheet and the words beneath it."""
+
+    image: Image.Image
+    caption: str = ""
+
+
+def contact_sheet(tiles: Sequence[Tile], columns: int, *, side: int = 144) -> Image.Image:
+    """Lay pictures out in rows, each with its caption beneath.
+
+    Args:
+        tiles: pictures and captions, row by row.
+        columns: tiles per row.
+        side: longest side of a picture on the sheet, in pixels. Enlarged pictures keep hard edges.
+
+    Raises:
+        ValueError: no tiles, or no columns.
+    """
+    if not tiles or columns < 1:
+        raise ValueError(f"a sheet needs tiles and columns, given {len(tiles)} and {columns}")
+    letters = max(9.0, side / 12)
+    font = ImageFont.load_default(size=letters)
+    captions = [_wrap(tile.caption, font, side) for tile in tiles]
+    line = round(letters * 1.2)
+    cell_width = side + _GAP
+    rows = [range(i, min(i + columns, len(tiles))) for i in range(0, len(tiles), columns)]
+    heights = [side + _GAP + line * max(len(captions[i]) for i in row) + _GAP // 2 for row in rows]
+    size = (cell_width * min(columns, len(tiles)) + _GAP, sum(heights) + _GAP)
+    sheet = Image.new("RGB", size, _PAPER)
+    pen = ImageDraw.Draw(sheet)
+    top = _GAP
+    for row, height in zip(rows, heights, strict=True):
+        for place, i in enumerate(row):
+            left = _GAP + place * cell_width
+            small = _fit(tiles[i].image, side)
+            sheet.paste(small, (left + (side - small.width) // 2, top + (side - small.height) // 2))
+            for n, words in enumerate(captions[i]):
+                at = (left + side / 2, top + side + _GAP // 4 + n * line)
+                pen.text(at, words, fill=_INK, font=font, anchor="ma")
+        top += height
+    return sheet
+
+
+def save_sheet(sheet: Image.Image, path: Path, *, largest: int = 1_500_000) -> int:
+    """Write a sheet as PNG, in full color if it stays below `largest` bytes, else in fewer colors.
+
+    Returns:
+        the bytes written.
+    """
+    part = path.with_name(path.name + ".part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(part, format="PNG", optimize=True)
+    colors = 256
+    while part.stat().st_size > largest and colors >= 32:
+        few = sheet.quantize(colors, dither=Image.Dither.NONE)
+        few.save(part, format="PNG", optimize=True)
+        colors //= 2
+    part.replace(path)
+    return path.stat().st_size
+
+
+def _fit(image: Image.Image, side: int) -> Image.Image:
+    """Scale a picture so that its longest side is `side`."""
+    factor = side / max(image.size)
+    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    kind = Image.Resampling.NEAREST if factor > 1 else Image.Resampling.LANCZOS
+    return image.convert("RGB").resize(size, kind)
+
+
+def _wrap(
+    caption: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int
+) -> list[str]:
+    """Break a caption into lines of at most about `width` pixels; explicit breaks are kept."""
+    per_line = max(4, int(width / (font.getlength("abcdefghijklmnopqrstuvwxyz") / 26)))
+    return [part for line in caption.splitlines() for part in textwrap.wrap(line, per_line)]

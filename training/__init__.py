@@ -1,0 +1,1 @@
+"""Make the starter perceptor: draw captioned pictures, train a small CLIP, evaluate, export."""

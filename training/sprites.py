@@ -1,0 +1,162 @@
+"""Every drawing of every subject, rendered once to small premultiplied textures."""
+
+import colorsys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from training.shapes import draw_shape
+from training.subjects import SUBJECTS, drawing_name
+from training.world import COLORS
+
+FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
+FONT_PACKAGE = "fonts-noto-color-emoji"
+_FONT_SIZE = 109  # the one size of this bitmap font
+SIDE = 64
+
+
+class FontMissingError(RuntimeError):
+    """The emoji font that the subjects are drawn with is not installed."""
+
+
+@dataclass(frozen=True)
+class Sprites:
+    """Textures and facts of all N drawings.
+
+    Attributes:
+        textures: (2, N, 5, 64, 64): sharp and half-resolution levels; channels are premultiplied
+            red, green, blue, then alpha, then premultiplied gray stretched to [0, 1] (for
+            recoloring).
+        subject: (N,) index of the subject.
+        color: (N,) index of the natural color, -1 where there is no single one.
+        plain: (N,) true for white shapes, which are always recolored.
+        held_back: (N,) true for drawings kept for evaluation.
+        names: what each drawing is.
+    """
+
+    textures: Tensor
+    subject: NDArray[np.int64]
+    color: NDArray[np.int64]
+    plain: NDArray[np.bool_]
+    held_back: NDArray[np.bool_]
+    names: tuple[str, ...]
+
+
+def _glyph(character: str, font: ImageFont.FreeTypeFont) -> Image.Image:
+    picture = Image.new("RGBA", (160, 160), (0, 0, 0, 0))
+    ImageDraw.Draw(picture).text((10, 10), character, font=font, embedded_color=True)
+    return picture
+
+
+def _square(picture: Image.Image, side: int = SIDE) -> NDArray[np.float32] | None:
+    """Crop to the ink, pad to a square, scale to `side`; None where there is no ink.
+
+    Returns:
+        (side, side, 4), premultiplied, in [0, 1].
+    """
+    box = picture.getchannel("A").getbbox()
+    if box is None:
+        return None
+    ink = picture.crop(box)
+    edge = round(max(ink.size) * 1.06)
+    canvas = Image.new("RGBA", (edge, edge), (0, 0, 0, 0))
+    canvas.paste(ink, ((edge - ink.width) // 2, (edge - ink.height) // 2))
+    array = np.asarray(canvas, dtype=np.float32) / 255
+    array = np.concatenate([array[..., :3] * array[..., 3:], array[..., 3:]], axis=-1)
+    planes = [
+        Image.fromarray(array[..., i]).resize((side, side), Image.Resampling.BOX) for i in range(4)
+    ]
+    return np.stack([np.asarray(p, dtype=np.float32) for p in planes], axis=-1)
+
+
+def _color_of(rgb: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Name the color of pixels, (P, 3) -> (P,), by hue: distances in RGB call light greens gray."""
+    high, low = rgb.max(1), rgb.min(1)
+    saturation = (high - low) / np.maximum(high, 1e-3)
+    hue = np.array([colorsys.rgb_to_hsv(*pixel)[0] * 360 for pixel in rgb.tolist()])
+    bands = [14, 42, 68, 165, 196, 258, 300, 345, 360]
+    names = ["red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink", "red"]
+    order = {name: i for i, name in enumerate(COLORS)}
+    named = np.array([order[n] for n in names])[
+        np.searchsorted(bands, hue, side="right").clip(0, 8)
+    ]
+    warm = (hue < 42) | (hue > 345)
+    named[warm & (high < 0.68) & (hue > 8)] = order["brown"]
+    named[((hue < 14) | (hue > 330)) & (high > 0.85) & (saturation < 0.6)] = order["pink"]
+    named[(hue < 42) & (saturation < 0.42) & (high > 0.6)] = len(COLORS)  # skin, cream: no name
+    dull = saturation < 0.16
+    named[dull & (high > 0.8)] = order["white"]
+    named[dull & (high <= 0.8)] = order["gray"]
+    named[high < 0.22] = order["black"]
+    return np.asarray(named, dtype=np.int64)
+
+
+def _natural_color(rgba: NDArray[np.float32]) -> int:
+    """Return the color of at least 60% of the ink, else -1."""
+    ink = rgba[rgba[..., 3] > 0.6]
+    named = _color_of(ink[:, :3] / ink[:, 3:])
+    share = np.bincount(named, minlength=len(COLORS) + 1) / max(len(named), 1)
+    best = int(share[: len(COLORS)].argmax())
+    return best if share[best] >= 0.60 else -1
+
+
+def _stretched_gray(rgba: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return premultiplied gray, (S, S, 1), with the ink's 4th..96th percentiles at 0 and 1."""
+    alpha = rgba[..., 3]
+    gray = (rgba[..., :3] @ np.array([0.3, 0.59, 0.11], dtype=np.float32)) / np.maximum(alpha, 1e-3)
+    low, high = np.percentile(gray[alpha > 0.6], (4, 96))
+    if high - low < 0.12:  # a flat shape: no shading to keep
+        level = np.full_like(gray, 0.62)
+    else:
+        level = np.clip((gray - low) / (high - low), 0, 1)
+    return np.asarray((level * alpha)[..., None], dtype=np.float32)
+
+
+def render_sprites() -> Sprites:
+    """Render all drawings in the order of the world's table.
+
+    Raises:
+        FontMissingError: Where the emoji font is not installed.
+    """
+    if not FONT.is_file():
+        raise FontMissingError(
+            f"The subjects are drawn with an emoji font that is missing: {FONT}. "
+            f"Install it: apt-get install {FONT_PACKAGE}"
+        )
+    font = ImageFont.truetype(str(FONT), _FONT_SIZE)
+    pictures, subjects, colors, plain, held, names = [], [], [], [], [], []
+    for index, subject in enumerate(SUBJECTS):
+        for drawing in (*subject.drawings, *subject.held_back):
+            own = drawing.startswith("*")
+            source = draw_shape(drawing[1:]) if own else _glyph(drawing, font)
+            rgba = _square(source)
+            if rgba is None:  # an older font: fewer drawings, the same subjects
+                continue
+            white = bool(own and (rgba[..., :3] >= rgba[..., 3:] - 1e-3).all())
+            pictures.append(np.concatenate([rgba, _stretched_gray(rgba)], axis=-1))
+            subjects.append(index)
+            colors.append(-1 if white else _natural_color(rgba))
+            plain.append(white)
+            held.append(drawing in subject.held_back)
+            names.append(drawing_name(drawing))
+    missing = set(range(len(SUBJECTS))) - {s for s, h in zip(subjects, held, strict=True) if not h}
+    if missing:
+        lost = ", ".join(SUBJECTS[i].name for i in sorted(missing))
+        raise FontMissingError(f"{FONT} is too old: it has no drawing of {lost}.")
+    sharp = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
+    soft = torch.nn.functional.interpolate(
+        torch.nn.functional.avg_pool2d(sharp, 2), scale_factor=2, mode="bilinear"
+    )
+    return Sprites(
+        textures=torch.stack([sharp, soft]),
+        subject=np.array(subjects),
+        color=np.array(colors),
+        plain=np.array(plain),
+        held_back=np.array(held),
+        names=tuple(names),
+    )
