@@ -5,7 +5,7 @@ ARGS ?=
 OUT ?= outputs/draw.png
 BIN := .venv/bin
 
-.PHONY: setup draw test test-all lint format sheet schema bench clean help
+.PHONY: setup draw test test-all lint format sheet bench clean help
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'

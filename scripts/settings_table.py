@@ -54,15 +54,7 @@ def _values(row: fields.Row) -> str:
     if row.choices:
         ours = [c.name for c in registry.BUILTIN.get(f"{row.name}s", ())] or row.choices
         return ", ".join(_code(choice) for choice in ours)
-    low, high = row.minimum, row.maximum
-    if low is None and high is None:
-        return row.kind
-    bounds = (f"{low:g}" if low is not None else "", f"{high:g}" if high is not None else "")
-    return f"{row.kind}, {' to '.join(bounds).strip() if all(bounds) else _open(*bounds)}"
-
-
-def _open(low: str, high: str) -> str:
-    return f"{low} or more" if low else f"up to {high}"
+    return f"{row.kind}, {row.bounds}" if row.bounds else row.kind
 
 
 def _help(row: fields.Row) -> str:

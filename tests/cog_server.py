@@ -21,7 +21,7 @@ import httpx
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
-PATIENCE = 90.0  # seconds; far beyond what anything here takes, so that a loaded machine passes
+PATIENCE = 180.0  # seconds; far beyond what anything here takes, so that a loaded machine passes
 
 
 def until(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:

@@ -11,6 +11,8 @@ from typing import Any
 import hypothesis
 import pytest
 
+from tests.cli_tools import Answer, Cli
+
 TOY: dict[str, Any] = {
     "prompts": ["a red apple"],
     "perceptor": "toy",
@@ -52,6 +54,22 @@ def toy() -> Callable[..., dict[str, Any]]:
     return lambda **changes: {**TOY, **changes}
 
 
+@pytest.fixture
+def cli(here: Path, capfd: pytest.CaptureFixture[str]) -> Cli:
+    """Call the command line in this process, in an empty folder."""
+
+    def call(*arguments: str) -> Answer:
+        from text2art.cli.main import run
+
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            run(arguments)
+        out, err = capfd.readouterr()
+        return Answer(int(ended.value.code or 0), out, err)
+
+    return call
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say in one line each what was skipped and why."""
     reasons: Counter[str] = Counter()
@@ -62,4 +80,4 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     for reason, count in sorted(reasons.items()):
         terminalreporter.write_line(f"skipped {count}: {reason.removeprefix('Skipped: ')}")
     if left_out:
-        terminalreporter.write_line(f"left out {left_out}: marked slow or gpu (see pytest -m)")
+        terminalreporter.write_line(f"left out {left_out}: deselected by -m or -k")

@@ -260,7 +260,8 @@ def _is_prompt(text: str) -> bool:
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 TRICKY = st.sampled_from(
     ["no", "1e3", "16:9", "0x10", "~", "null", "true", "${a}", "&a", "*a", "!!x", "- a", "a: b",
-     "#", "010", "'", '"', "2024-01-01", ".5", "=", "<<", "1_000", "%", "@x", "`", "a\u2028b", "\x85"]
+     "#", "010", "'", '"', "2024-01-01", ".5", "=", "<<", "1_000", "%", "@x", "`", "a\u2028b",
+     "\x85"]
 )  # fmt: skip
 SETTINGS = st.fixed_dictionaries(
     {"prompts": st.lists(st.one_of(TEXT, TRICKY).filter(_is_prompt), min_size=1, max_size=3)},

@@ -227,6 +227,14 @@ def test_the_host_header_names_the_host(server: tuple[str, dict[str, Answer]]) -
     assert seen == [url.replace("127.0.0.1", "localhost").removeprefix("http://")]
 
 
+def test_paths_are_encoded_and_tls_is_insisted_on(server: tuple[str, dict[str, Answer]]) -> None:
+    url, answers = server
+    answers["/caf%C3%A9.png?x=%20"] = sends(encoded(picture()))
+    assert load_picture(f"{url}/caf\u00e9.png?x=%20").size == (7, 5)
+    with pytest.raises(InputFileError, match="cannot be loaded"):
+        load_picture(url.replace("http", "https"))
+
+
 def test_refusals_of_the_server(server: tuple[str, dict[str, Answer]]) -> None:
     url, answers = server
     answers["/gone"] = sends(b"no", 404)

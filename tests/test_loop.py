@@ -99,7 +99,7 @@ def test_a_run_leaves_the_global_random_state_and_modes_alone(models: Models) ->
     next(frames)
     assert torch.is_grad_enabled()
     assert torch.equal(torch.get_rng_state(), before)
-    frames.close()  # type: ignore[attr-defined]
+    frames.close()
 
 
 def test_another_loss_does_not_shift_the_views(models: Models) -> None:

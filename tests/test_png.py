@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import resource
 import stat
 import struct
 import zlib
@@ -250,15 +251,29 @@ def test_disk_full_leaves_the_old_file_and_nothing_else(
     path = save_picture(picture(), tmp_path / "a.png", RECORD)
     before = path.read_bytes()
 
-    def full(self: Image.Image, file: Any, *args: Any, **kwargs: Any) -> None:
-        file.write(b"half")
+    def full(self: Path, data: bytes) -> int:
+        with self.open("xb") as file:
+            file.write(data[:10])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Image.Image, "save", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OutputError, match="disk is full"):
         save_picture(picture(), path, RECORD)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("ending", ["png", "webp", "jpg"])
+def test_a_file_that_may_not_grow_for_real(tmp_path: Path, ending: str) -> None:
+    """The system stops the writing in the middle, as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400, limits[1]))
+    try:
+        with pytest.raises(OutputError, match="larger than files may be"):
+            save_picture(picture(), tmp_path / f"a.{ending}", RECORD)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_interrupt_while_writing_leaves_nothing(tmp_path: Path) -> None:

@@ -166,6 +166,10 @@ def test_every_setting_has_a_row_with_help_and_a_group() -> None:
     assert set(by_name["drawer"].choices) == set(registry.components("drawers"))
     assert by_name["iterations"].minimum == 1
     assert by_name["pixel.cells"].kind == "size"
+    assert by_name["iterations"].bounds == "1 to 10000"
+    assert by_name["scale"].bounds == "above 0 to 20"
+    assert by_name["patience"].bounds == "2 or more"
+    assert by_name["aspect"].bounds == ""
     assert "num_cuts" in by_name["cuts"].aliases
 
 

@@ -10,6 +10,8 @@ from training import batches, captions, make, scenes
 from training.batches import Compatibility, Stream
 from training.captions import NOISE, NOTHING, Claim, WordTokenizer, known_tokens, write
 from training.compose import Composer
+from training.fakes import Fakes
+from training.losses import contrastive, tell_fakes
 from training.plan import Planner
 from training.sprites import FONT, FONT_PACKAGE, Sprites, render_sprites
 from training.subjects import SUBJECT_INDEX, SUBJECTS, plural
@@ -226,3 +228,43 @@ def test_make_runs_from_end_to_end_and_resumes(tmp_path: Path) -> None:
     assert "subject top-1" in card
     assert "Noto Color Emoji" in (tmp_path / "out" / "NOTICE").read_text()
     assert Recipe().radius > 0
+
+
+def test_guided_pictures_move_and_stay_pictures(sprites: Sprites, bank: torch.Tensor) -> None:
+    composer = Composer(sprites, bank, torch.device("cpu"))
+    ids = torch.from_numpy(known_tokens(WordTokenizer())[1:])
+    stream = Stream(Planner(sprites), composer, ids, 0, 8)
+    gen = torch.Generator().manual_seed(0)
+    fakes = Fakes(5, stream.rows(["random noise"])[0], gen, held=9, stride=2.0)
+    guided = fakes.take(stream.next(1.0))
+    assert guided.pictures.shape == (5, 3, 64, 64)
+    assert (guided.rows[:, 0] > 0).all(), "each has a caption"
+    moved = fakes.moved(guided, torch.randn(5, 3, 64, 64, generator=gen))
+    assert moved.pictures.min() >= 0
+    assert moved.pictures.max() <= 1
+    step = (moved.pictures - guided.pictures).flatten(1).norm(dim=1)
+    assert (step > 0).all()
+    assert (step <= 2.0 + 1e-4).all()
+    fakes.keep(moved)
+    assert torch.equal(fakes.pictures[moved.places], moved.pictures)
+
+
+def test_a_fake_costs_more_the_nearer_it_is_to_its_caption() -> None:
+    caption, noise = torch.eye(2)
+    text, scale = torch.stack([caption, noise]), torch.tensor(10.0)
+    near, far = tell_fakes(caption[None], text, scale), tell_fakes(noise[None], text, scale)
+    assert near > 5
+    assert far < 0.1
+
+
+def test_contrastive_ignores_masked_pairs() -> None:
+    gen = torch.Generator().manual_seed(0)
+    image, text = torch.randn(4, 8, generator=gen), torch.randn(8, 8, generator=gen)
+    mask = torch.zeros(4, 8, dtype=torch.bool)
+    mask[0, 5] = True
+    scale = torch.tensor(5.0)
+    before = contrastive(image, text, mask, scale)
+    text[5] = image[0]  # a perfect match of picture 0, but masked for it
+    gap = contrastive(image[:1], text[[0, 5]], mask[:1, [0, 5]], scale)
+    assert gap == pytest.approx(0.0, abs=1e-5)
+    assert torch.isfinite(before)

@@ -6,6 +6,7 @@ import errno
 import gc
 import importlib.util
 import json
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -133,11 +134,15 @@ def test_equal_films_are_equal_bytes(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_transparency_is_no_obstacle(tmp_path: Path, name: str) -> None:
+def test_what_is_transparent_is_put_on_white(tmp_path: Path, name: str) -> None:
     with VideoWriter(tmp_path / name, 2) as film:
         for level in (0, 255):
             film.add(Image.new("RGBA", (16, 16), (255, 0, 0, level)))
-    assert (tmp_path / name).stat().st_size > 0
+    pictures, _ = decode(tmp_path / name)
+    for shown, wanted in ((pictures[0], (255, 255, 255)), (pictures[-1], (255, 0, 0))):
+        color = shown.getpixel((8, 8))
+        assert isinstance(color, tuple)
+        assert np.abs(np.subtract(color, wanted)).max() < 12
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -168,6 +173,19 @@ def test_disk_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OutputError, match="disk is full"), VideoWriter(tmp_path / "a.gif", 2) as f:
         f.add(next(frames(1)))
         monkeypatch.setattr(Image.Image, "save", full)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_that_may_not_grow_for_real(tmp_path: Path, name: str) -> None:
+    """The system stops the writing in the middle, as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match="larger than files may be"):
+            write(tmp_path / name, 40, (256, 256))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -23,6 +23,7 @@ from open_clip.pretrained import get_pretrained_url, list_pretrained_models_by_t
 from safetensors.torch import save_file
 
 from tests.tools import clip_files
+from text2art import environment
 from text2art.errors import UnknownComponent, WeightsCorrupt, WeightsError, WeightsMissing
 from text2art.weights import catalog, fetch
 from text2art.weights.catalog import Entry, WeightFile
@@ -89,6 +90,23 @@ def test_a_broken_list_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(WeightsCorrupt, match="not a list of weights"):
         catalog.read(path)
+
+
+# ---- the machine -------------------------------------------------------------------------------
+
+
+def test_the_environment_says_where_and_whether(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TEXT2ART_HOME", str(tmp_path))
+    assert environment.home() == tmp_path
+    monkeypatch.setenv("TEXT2ART_HOME", "~/art")
+    assert environment.home() == Path.home() / "art"
+    monkeypatch.delenv("TEXT2ART_HOME")
+    assert environment.home().name == "text2art"
+    for value, expected in (("1", True), ("yes", True), ("0", False), ("", False), ("no", False)):
+        monkeypatch.setenv("TEXT2ART_OFFLINE", value)
+        assert environment.offline() is expected
 
 
 # ---- the folders -------------------------------------------------------------------------------

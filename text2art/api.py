@@ -68,6 +68,8 @@ def draw(prompts: str | Sequence[str], *, models: Models | None = None, **settin
         prompts: what to draw, as `"a red apple | photo:-0.3"` or a list of such.
         models: loaded models to use again; by default they are loaded for this call.
         settings: any setting by name: `drawer="pixel"`, `seed=1`, `pixel={"cells": "48x48"}`.
+            Files are written by the result's `save` and `save_video`, whatever `output_format` and
+            `make_video` say.
 
     Raises:
         Text2ArtError: with one readable line about what to change.

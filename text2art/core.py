@@ -231,6 +231,10 @@ class Schedule(Protocol):
         """Set the rate of each group; never touches the optimizer's moments."""
         ...
 
+    def drop(self) -> None:
+        """Lower all rates from now on: a plateau was reached."""
+        ...
+
 
 @dataclass
 class Scene:

@@ -27,6 +27,7 @@ class Row:
         group: heading it belongs under.
         choices: allowed values, when they are few.
         minimum, maximum: limits of numbers, when there are any.
+        above: whether the minimum itself is excluded.
         aliases: old names that are read as this one.
     """
 
@@ -38,12 +39,24 @@ class Row:
     choices: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    above: bool = False
     aliases: tuple[str, ...] = ()
 
     @property
     def flag(self) -> str:
         """The command-line flag, as `--learning-rate` or `--pixel.cells`."""
         return "--" + self.name.replace("_", "-")
+
+    @property
+    def bounds(self) -> str:
+        """The limits in words, as "1 to 10000" or "above 0 to 20"; "" when there are none."""
+        above = "above " if self.above else ""
+        low, high = self.minimum, self.maximum
+        if low is not None and high is not None:
+            return f"{above}{low:g} to {high:g}"
+        if low is not None:
+            return f"{above}{low:g}" if above else f"{low:g} or more"
+        return "" if high is None else f"up to {high:g}"
 
 
 def rows() -> list[Row]:
@@ -70,7 +83,7 @@ def _row(name: str, info: FieldInfo, group: str) -> Row:
         choices = tuple(registry.components("drawers"))
     elif name == "cutouts":
         choices = tuple(registry.components("cutouts"))
-    low, high = _limits(info)
+    low, high, above = _limits(info)
     return Row(
         name=name,
         kind="choice" if choices else kind,
@@ -80,6 +93,7 @@ def _row(name: str, info: FieldInfo, group: str) -> Row:
         choices=choices,
         minimum=low,
         maximum=high,
+        above=above,
         aliases=tuple(old for old, new in aliases.RENAMED.items() if new == name),
     )
 
@@ -114,12 +128,14 @@ def _union(annotation: Any) -> tuple[Any, ...]:
     return (annotation,)
 
 
-def _limits(info: FieldInfo) -> tuple[float | None, float | None]:
+def _limits(info: FieldInfo) -> tuple[float | None, float | None, bool]:
     low = high = None
+    above = False
     for item in info.metadata:
+        above = above or hasattr(item, "gt")
         low = getattr(item, "ge", getattr(item, "gt", low))
-        high = getattr(item, "le", getattr(item, "lt", high))
-    return low, high
+        high = getattr(item, "le", high)
+    return low, high, above
 
 
 def as_text(value: Any) -> str:

@@ -9,9 +9,13 @@ from text2art import registry
 from text2art.core import Perceptor
 from text2art.errors import SettingsError
 from text2art.perceptors.ensemble import Ensemble
-from text2art.presets import Preset
+from text2art.presets import PRESETS, Preset
 from text2art.runtime import Runtime
 from text2art.weights import catalog
+
+AUTO = "auto"
+STARTER = "starter"
+_CLIP = "open_clip"
 
 
 class Models:
@@ -26,14 +30,16 @@ class Models:
         """Return a perceptor by reference, loading it at first use.
 
         Args:
-            reference: "starter", "toy", "MODEL" or "MODEL@FILE" of open_clip, or a plug-in's
-                "name" or "name/MODEL".
+            reference: "starter", "toy", a model of open_clip ("ViT-B-32", "ViT-B/32",
+                "ViT-B-32@FILE", also behind "open_clip/"), or a plug-in's "NAME" or "NAME/MODEL".
+
+        Raises:
+            UnknownComponent: nothing goes by this name.
+            WeightsMissing, WeightsCorrupt: its weights cannot be used.
         """
-        with self._lock:
+        with self._lock:  # also while loading: two threads must not load one model twice
             if reference not in self._perceptors:
-                name, _, model = reference.partition("/")
-                if name not in registry.components("perceptors"):
-                    name, model = "open_clip", reference
+                name, model = resolve(reference)
                 build = registry.find("perceptors", name).load()
                 self._perceptors[reference] = build(model, self.runtime)
             return self._perceptors[reference]
@@ -45,7 +51,7 @@ class Models:
             wish: "auto", or references with optional weights: "ViT-B-32:1,ViT-B-16:0.5".
             preset: names the CLIP models that "auto" prefers.
         """
-        if wish.strip() == "auto":
+        if wish.strip().lower() == AUTO:
             references, choice = automatic(preset)
             parsed = [(reference, 1.0) for reference in references]
         else:
@@ -53,18 +59,36 @@ class Models:
         return Ensemble([(self.perceptor(r), weight) for r, weight in parsed], choice)
 
 
+def resolve(reference: str) -> tuple[str, str]:
+    """Split a reference into the component and the model it is asked for, "" for its only one."""
+    name, _, model = reference.partition("/")
+    # OpenAI's own names hold a slash too ("ViT-B/32"); no component is called "ViT-B".
+    return (name, model) if name in registry.components("perceptors") else (_CLIP, reference)
+
+
 def automatic(preset: Preset) -> tuple[Sequence[str], str]:
-    """Choose the preset's CLIP models whose weights are here, else the starter."""
-    there = [model for model in preset.clip if catalog.find_clip(model) is not None]
-    if there:
-        missing = [model for model in preset.clip if model not in there]
-        note = f" (not here: {', '.join(missing)})" if missing else ""
-        return there, f"CLIP weights found in the weights folder{note}"
-    return ["starter"], "no CLIP weights in the weights folder"
+    """Choose perceptors by what is on this machine.
+
+    Returns:
+        references, and why in words: the preset's CLIP models whose weights are here; else one that
+        another preset names; else the starter.
+    """
+    here = [model for model in preset.clip if catalog.find_clip(model) is not None]
+    missing = [model for model in preset.clip if model not in here]
+    if here:
+        without = f", those of {' and '.join(missing)} are not" if missing else ""
+        return here, f"CLIP weights are here{without}"
+    others = dict.fromkeys(model for other in PRESETS.values() for model in other.clip)
+    for model in others:
+        if catalog.find_clip(model) is not None:
+            return [model], f"CLIP weights are here, in place of {' and '.join(missing)}"
+    return [STARTER], f"no CLIP weights in {catalog.folder()}"
 
 
 def parse_references(wish: str) -> list[tuple[str, float]]:
-    """Read "a:0.5,b" into references and weights; a path may hold colons that no number follows.
+    """Read "a:0.5,b" into references and weights.
+
+    The weight is what follows the last colon, if it is a number: the colon of a drive letter stays.
 
     Raises:
         SettingsError: nothing named, or a weight that is not positive.
@@ -73,7 +97,7 @@ def parse_references(wish: str) -> list[tuple[str, float]]:
     for part in filter(None, (p.strip() for p in wish.split(","))):
         head, colon, tail = part.rpartition(":")
         try:
-            reference, weight = (head, float(tail)) if colon else (part, 1.0)
+            reference, weight = (head.strip(), float(tail)) if colon else (part, 1.0)
         except ValueError:
             reference, weight = part, 1.0
         if not 0 < weight < float("inf") or not reference:
@@ -81,4 +105,6 @@ def parse_references(wish: str) -> list[tuple[str, float]]:
         result.append((reference, weight))
     if not result:
         raise SettingsError("perceptor is empty: use auto, starter or an open_clip model")
+    if any(reference.lower() == AUTO for reference, _ in result):
+        raise SettingsError(f"perceptor {wish!r}: auto stands alone, it chooses all of them")
     return result

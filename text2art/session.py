@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -22,7 +21,7 @@ from text2art.perceptors.ensemble import Ensemble
 from text2art.prompts import Prompt
 from text2art.runtime import memory_errors, pick, stream
 from text2art.settings import MAX_SEED, Settings
-from text2art.stopping import Plateau, Smoothed
+from text2art.stopping import Watch
 
 
 class Session:
@@ -49,7 +48,9 @@ class Session:
         with memory_errors("setting up the picture"):
             self.drawer = self._make_drawer(seed)
             self._scene = self._make_scene(parsed, seed)
-        self._frames: Iterator[Frame] | None = None
+        self._watch = Watch(self.settings, self._scene)
+        self._frames: Generator[Frame] | None = None
+        self._made = 0
         self.seconds = 0.0
 
     def __enter__(self) -> Self:
@@ -66,11 +67,11 @@ class Session:
     def close(self) -> None:
         """Stop drawing. What was drawn stays available."""
         if self._frames is not None:
-            self._frames.close()  # type: ignore[attr-defined]
+            self._frames.close()
 
     # ---- drawing ---------------------------------------------------------------------------
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self) -> Generator[Frame]:
         """Draw; yield the picture before each update and, at last, the result (`final`).
 
         Close the generator (or the session) to cancel: the drawer keeps the last picture.
@@ -80,33 +81,32 @@ class Session:
         self._frames = self._draw()
         return self._frames
 
-    def _draw(self) -> Iterator[Frame]:
-        s = self.settings
+    def _draw(self) -> Generator[Frame]:
         started = time.perf_counter()
-        watch = _Watch(s, self._scene)
-        made = 0
-        with_memory = loop.run(self._scene, s.steps)
+        running = loop.run(self._scene, self.settings.steps)
         try:
             while True:
                 with memory_errors("drawing"):
-                    frame = next(with_memory, None)
+                    frame = next(running, None)
                 if frame is None:
                     break
-                made = frame.step + 1
+                self._made = frame.step + 1
+                over = self._watch.over(frame)
                 yield frame
-                if watch.over(frame, self.drawer):
+                if over:
                     break
+            yield self.snapshot()
         finally:
             self.seconds = time.perf_counter() - started
-        watch.restore_best(self.drawer)
-        with memory_errors("drawing"):
-            last = loop.look(self._scene, made, s.steps, final=True)
-        self.seconds = time.perf_counter() - started
-        yield last
 
     def snapshot(self) -> Frame:
-        """Return a frame of the drawer's present parameters (after a cancel, say)."""
-        return loop.look(self._scene, self.settings.steps, self.settings.steps, final=True)
+        """Return the result so far: of the best parameters if those are kept, else the last.
+
+        Good after a cancel, too; the last frame of `frames()` is this one.
+        """
+        self._watch.restore_best()
+        with memory_errors("drawing"):
+            return loop.look(self._scene, self._made, self.settings.steps, final=True)
 
     def record(self) -> dict[str, Any]:
         """Return what is needed to draw this picture again, as plain values."""
@@ -184,44 +184,6 @@ class Session:
                 seen = perceptor.see(tensor.to(self.models.runtime.device))
                 targets.append(Target(perceptor, weight, seen))
             return targets
-
-
-class _Watch:
-    """Follows a run: stops it when asked to, and remembers the best parameters."""
-
-    def __init__(self, settings: Settings, scene: Scene) -> None:
-        self._s = settings
-        self._scene = scene
-        self._plateau = Plateau(settings.patience)
-        self._drops_left = len(settings.learning_rate_drops)
-        self._score = Smoothed()
-        self._best = float("-inf")
-        self._best_state: dict[str, Any] | None = None
-
-    def over(self, frame: Frame, drawer: Drawer) -> bool:
-        """Take a frame in; return whether the run is over. Reads numbers only when needed."""
-        s = self._s
-        if s.keep == "best" or s.stop_score is not None:
-            score = self._score.add(frame.score)
-            warm = frame.step >= 10  # the average of fewer is mostly noise
-            if s.keep == "best" and warm and score > self._best:
-                self._best = score
-                self._best_state = copy.deepcopy(drawer.state_dict())
-            if s.stop_score is not None and warm and score >= s.stop_score:
-                return True
-        if s.auto_stop and self._plateau.reached(frame.loss):
-            if self._drops_left == 0:
-                return True
-            self._drops_left -= 1
-            schedule = self._scene.schedule
-            if isinstance(schedule, schedules.RateSchedule):
-                schedule.drop()
-        return False
-
-    def restore_best(self, drawer: Drawer) -> None:
-        """Bring the best parameters back, when they were to be kept."""
-        if self._best_state is not None:
-            drawer.load_state_dict(self._best_state)
 
 
 def _spelled(ensemble: Ensemble, settings: Settings) -> str:

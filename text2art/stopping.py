@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from typing import Any
+
+from text2art.core import Frame, Scene
+from text2art.settings import Settings
 
 
 class Smoothed:
@@ -50,3 +55,39 @@ class Plateau:
             return False
         self._waited = 0
         return True
+
+
+class Watch:
+    """Follows a run: stops it when asked to, and remembers the best parameters."""
+
+    def __init__(self, settings: Settings, scene: Scene) -> None:
+        self._settings = settings
+        self._scene = scene
+        self._plateau = Plateau(settings.patience)
+        self._drops_left = len(settings.learning_rate_drops)
+        self._score = Smoothed()
+        self._best = float("-inf")
+        self._best_state: dict[str, Any] | None = None
+
+    def over(self, frame: Frame) -> bool:
+        """Take a frame in; return whether the run is over. Reads numbers only when needed."""
+        s = self._settings
+        if s.keep == "best" or s.stop_score is not None:
+            score = self._score.add(frame.score)
+            warm = frame.step >= 10  # the average of fewer is mostly noise
+            if s.keep == "best" and warm and score > self._best:
+                self._best = score
+                self._best_state = copy.deepcopy(self._scene.drawer.state_dict())
+            if s.stop_score is not None and warm and score >= s.stop_score:
+                return True
+        if s.auto_stop and self._plateau.reached(frame.loss):
+            if self._drops_left == 0:
+                return True
+            self._drops_left -= 1
+            self._scene.schedule.drop()
+        return False
+
+    def restore_best(self) -> None:
+        """Bring the best parameters back, when they were to be kept."""
+        if self._best_state is not None:
+            self._scene.drawer.load_state_dict(self._best_state)

@@ -1,9 +1,11 @@
 """On-policy fakes: pictures on their way to a caption, which the model must tell from real ones.
 
-Guidance travels much farther than an adversarial perturbation. A buffer of pictures is therefore
-guided by the model being trained, as a drawer would, and the model learns that they are noise still.
-The gradient that teaches the model also moves the pictures, so that they cost no passes of their own.
+Guidance travels much farther than an adversarial perturbation. So a buffer of pictures is guided by
+the model being trained, much as a drawer would, and the model learns that they are noise still. The
+gradient that teaches the model also moves the pictures: they cost no passes of their own.
 """
+
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +14,21 @@ from torch import Tensor
 from training.batches import Batch
 from training.captions import CONTEXT
 from training.styles import blur
+
+
+@dataclass(frozen=True)
+class Guided:
+    """F pictures taken from the buffer.
+
+    Attributes:
+        places: (F,) where in the buffer they belong.
+        pictures: (F, 3, 64, 64) in [0, 1].
+        rows: (F, CONTEXT) the captions they are guided to.
+    """
+
+    places: Tensor
+    pictures: Tensor
+    rows: Tensor
 
 
 class Fakes:
@@ -36,8 +53,8 @@ class Fakes:
         self.rows = torch.zeros((held, CONTEXT), dtype=torch.long, device=device)
         self.fresh = torch.ones(held, dtype=torch.bool, device=device)
 
-    def take(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Return places in the buffer, pictures (F, 3, S, S) and caption rows (F, CONTEXT)."""
+    def take(self, batch: Batch) -> Guided:
+        """Take some at random, new ones guided to captions of the batch."""
         device = self.pictures.device
         where = torch.randperm(len(self.pictures), generator=self.gen, device=device)[: self.count]
         anew = torch.rand(self.count, generator=self.gen, device=device) < self.renewed
@@ -49,7 +66,7 @@ class Fakes:
             pick = torch.randperm(len(batch.images), generator=self.gen, device=device)[:n]
             self.rows[places] = batch.rows[pick]
             self.fresh[places] = False
-        return where, self.pictures[where], self.rows[where]
+        return Guided(where, self.pictures[where], self.rows[where])
 
     def _start(self, n: int, batch: Batch) -> Tensor:
         """Start as drawers do, from faint noise, or from a picture of something else."""
@@ -62,12 +79,14 @@ class Fakes:
         other = torch.rand(n, 1, 1, 1, generator=self.gen, device=device) < 0.3
         return torch.where(other, batch.images[pick], start).clamp(0, 1)
 
-    def moved(self, pictures: Tensor, gradient: Tensor) -> Tensor:
+    def moved(self, guided: Guided, gradient: Tensor) -> Guided:
         """Step up the smoothed gradient of the loss: nearer to the caption, farther from noise."""
         smooth = gradient + 2.0 * blur(gradient, 1.5) + 4.0 * blur(gradient, 3.0, 8)
         length = smooth.flatten(1).norm(dim=1).clamp(min=1e-12).view(-1, 1, 1, 1)
-        return (pictures + self.stride * smooth / length).clamp(0, 1)
+        return replace(
+            guided, pictures=(guided.pictures + self.stride * smooth / length).clamp(0, 1)
+        )
 
-    def keep(self, where: Tensor, pictures: Tensor) -> None:
+    def keep(self, guided: Guided) -> None:
         """Put pictures back into the buffer."""
-        self.pictures[where] = pictures.detach()
+        self.pictures[guided.places] = guided.pictures

@@ -49,3 +49,16 @@ def contrastive(image: Tensor, text: Tensor, masked: Tensor, scale: Tensor) -> T
     to_text = F.cross_entropy(logits, target)
     to_image = F.cross_entropy(logits[:, : len(image)].T, target)
     return 0.5 * (to_text + to_image)
+
+
+def tell_fakes(fake: Tensor, text: Tensor, scale: Tensor) -> Tensor:
+    """Return the loss of taking guided pictures for what they are guided to, not for noise.
+
+    Args:
+        fake: (F, D) guided pictures.
+        text: (F + 1, D) the captions they are guided to, then that of noise.
+        scale: the inverse temperature.
+    """
+    fake, text = F.normalize(fake, dim=-1), F.normalize(text, dim=-1)
+    own = (fake * text[:-1]).sum(-1)
+    return F.softplus(scale * (own - fake @ text[-1])).mean()

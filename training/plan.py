@@ -197,8 +197,19 @@ def _change_one(claim: Claim, u: NDArray[np.float64]) -> Claim:
     weights = [4.0, 2.5, 3.0 if claim.count > 1 else 0.8, 2.0, 1.0]
     mass = np.cumsum([w if value >= 0 else 0.0 for w, value in zip(weights, row, strict=True)])
     which = int(np.searchsorted(mass, u[0] * mass[-1], side="right"))
-    if which == 2:
+    if which == 0 and u[2] < 0.5:
+        row[0] = _relative(claim.subject, u[3])
+    elif which == 2:
         row[2] = 1 + (claim.count + int(u[1] * (MAX_COUNT - 1))) % MAX_COUNT
     else:
         row[which] = (row[which] + 1 + int(u[1] * (sizes[which] - 1))) % sizes[which]
     return Claim(*row)
+
+
+def _relative(subject: int, u: float) -> int:
+    """Return a subject of the same kind: of the shapes, or from a near line of the table."""
+    if subject in _SHAPE_SUBJECTS:
+        others = _SHAPE_SUBJECTS[subject != _SHAPE_SUBJECTS]
+        return int(others[int(u * len(others))])
+    step = 1 + int(u * 16)
+    return (subject + (step if step <= 8 else 8 - step)) % len(SUBJECTS)

@@ -14,7 +14,8 @@ from text2art.nets.starter import StarterCLIP, StarterConfig
 from training.batches import Batch, Stream
 from training.captions import WordTokenizer, known_tokens
 from training.compose import Composer
-from training.losses import Heads, contrastive
+from training.fakes import Fakes, Guided
+from training.losses import Heads, contrastive, tell_fakes
 from training.plan import Planner
 from training.scenes import draw_scenes
 from training.sprites import render_sprites
@@ -40,6 +41,9 @@ class Recipe:
     clean_share: float = 0.12
     attack_step: float = 0.75  # of the radius
     heads: tuple[float, float] = (1.0, 0.2)  # weight of the attribute heads, first and last
+    fakes: int = 14  # guided pictures that join each batch
+    fakes_from: float = 0.4
+    fakes_weight: float = 0.5
     ema_every: int = 8
     ema_decay: float = 0.985
 
@@ -76,6 +80,8 @@ class Trainer:
         composer = Composer(sprites, draw_scenes(recipe.seed), device)
         self.stream = Stream(Planner(sprites), composer, self.token_ids, recipe.seed, recipe.batch)
         self.gen = torch.Generator(device=device).manual_seed(recipe.seed + 1)
+        noise = self.stream.rows(["random noise"])[0].to(device)
+        self.fakes = Fakes(recipe.fakes, noise, self.gen)
         free = {"params": [*self.heads.parameters(), self.scale], "weight_decay": 0.0}
         self.image_optimizer = torch.optim.AdamW(
             [*_decayed(self.model.visual, recipe.weight_decay), free],
@@ -122,9 +128,13 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = rate * learning_rate(t)
         aux = r.heads[0] + (r.heads[1] - r.heads[0]) * t
-        text = self.model.encode_rows(batch.rows)
+        rows, guided = batch.rows, None
+        if t >= r.fakes_from and r.fakes:
+            guided = self.fakes.take(batch)
+            rows = torch.cat([rows, guided.rows, self.fakes.noise_row[None]])
+        text = self.model.encode_rows(rows)
         leaf = text.detach().requires_grad_()
-        loss = self._replay(batch, leaf, radius, aux)
+        loss = self._replay(batch, guided, leaf, radius, aux)
         # One text update for all replays: the words did not change between them.
         torch.autograd.backward(text, leaf.grad)
         nn.utils.clip_grad_norm_(self.model.text.parameters(), 5.0)
@@ -135,36 +145,52 @@ class Trainer:
             self._average(min(r.ema_decay, self.updates / (self.updates + 100.0)))
         return loss
 
-    def _replay(self, batch: Batch, text: Tensor, radius: float, aux: float) -> Tensor:
+    def _replay(
+        self, batch: Batch, guided: Guided | None, text: Tensor, radius: float, aux: float
+    ) -> Tensor:
         """Update the image tower `replays` times on one batch while the perturbation grows.
 
         "Free" adversarial training (arXiv:1904.12843): the gradient that updates the weights also
         updates the perturbation. Here it starts anew with each batch and its radius differs by
-        picture, some staying clean.
+        picture, some staying clean. Guided pictures move on along the same gradient.
         """
         r, images = self.recipe, batch.images
-        u = torch.rand(2, len(images), 1, 1, 1, generator=self.gen, device=self.device)
+        n = len(images)
+        u = torch.rand(2, n, 1, 1, 1, generator=self.gen, device=self.device)
         bound = radius * (0.3 + 0.7 * u[0]) * (u[1] >= r.clean_share)
         delta = torch.zeros_like(images)
         total = torch.zeros((), device=self.device)
         replays = r.replays if radius > 0 else 1
-        for replay in range(replays):
-            shown = (images + delta).clamp(0, 1).requires_grad_(radius > 0)
-            view = normalize(shown).contiguous(memory_format=torch.channels_last)
-            with torch.autocast(self.device.type, torch.bfloat16):
-                embedding = self.model.encode_image(view)
-            embedding = embedding.float()
+        for _ in range(replays):
+            shown = (images + delta).clamp(0, 1)
+            if guided is not None:
+                shown = torch.cat([shown, guided.pictures])
+            shown.requires_grad_(radius > 0)
+            embedding = self._embed(shown)
             scale = self.scale.exp().clamp(max=60.0)
-            loss = contrastive(embedding, text, batch.masked, scale)
-            (loss + aux * self.heads(embedding, batch.truth)).backward()
+            loss = contrastive(embedding[:n], text[: 2 * n], batch.masked, scale)
+            whole = loss + aux * self.heads(embedding[:n], batch.truth)
+            if guided is not None:
+                whole = whole + r.fakes_weight * tell_fakes(embedding[n:], text[2 * n :], scale)
+            whole.backward()
             nn.utils.clip_grad_norm_(self.model.visual.parameters(), 5.0)
             self.image_optimizer.step()
             self.image_optimizer.zero_grad(set_to_none=True)
             total += loss.detach()
-            self.seen += len(images)
-            if replay + 1 < replays and shown.grad is not None:
-                delta = _climb(delta, shown.grad, bound, r.attack_step)
+            self.seen += n
+            if shown.grad is not None:
+                delta = _climb(delta, shown.grad[:n], bound, r.attack_step)
+                if guided is not None:
+                    guided = self.fakes.moved(guided, shown.grad[n:])
+        if guided is not None:
+            self.fakes.keep(guided)
         return total / replays
+
+    def _embed(self, images: Tensor) -> Tensor:
+        view = normalize(images).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            embedding = self.model.encode_image(view)
+        return embedding.float()
 
     def _average(self, decay: float) -> None:
         with torch.no_grad():

@@ -27,6 +27,7 @@ SettingsFile = Annotated[
         "--settings",
         metavar="FILE",
         help="Settings from a .yaml or .json file, or from a picture that text2art drew.",
+        show_default=False,
         rich_help_panel="Files",
     ),
 ]
@@ -37,6 +38,7 @@ Out = Annotated[
         "-o",
         metavar="FILE",
         help="The picture: .png, .webp or .jpg (default: outputs/WORDS-SEED.png).",
+        show_default=False,
         rich_help_panel="Files",
     ),
 ]
@@ -64,6 +66,7 @@ Frames = Annotated[
         "--frames",
         metavar="DIR",
         help="Also every intermediate picture, into this folder.",
+        show_default=False,
         rich_help_panel="Files",
     ),
 ]

@@ -119,7 +119,7 @@ class Lines(Events):
 class Bar:
     """A progress bar on stderr, and the picture under it when asked for."""
 
-    def __init__(self, renderer: Any | None) -> None:
+    def __init__(self, renderer: Any) -> None:
         from rich.console import Console
 
         self._renderer = renderer
@@ -160,7 +160,14 @@ class Bar:
                 facts += f"  {frame.step / seconds:.1f} steps/s"
             self._progress.update(self._task, completed=frame.step, facts=facts)
         if image is not None and self._renderer is not None:
-            self._progress.console.print(self._renderer(image, width=40))
+            self._show(image)
+
+    def _show(self, image: Image.Image) -> None:
+        try:
+            self._console.print(self._renderer(image, width=40))
+        except Exception as error:  # an odd terminal must not end the run (0 columns: division)
+            self._renderer = None
+            self._console.print(f"no preview: this terminal cannot show it ({error})")
 
 
 def _picture_renderer() -> Any:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from typing import Annotated
+import sys
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
 
 import typer
 
@@ -45,6 +48,58 @@ def list_(
         print(f"{entry['name']:<{width}}  {here:<4}  {megabytes}  {entry['help']}")
 
 
+def fetch(
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help="Weights by name; see weights list.")
+    ],
+) -> None:
+    """Fetch weights into the weights folder; what broke off is gone on with.
+
+    They are checked while they come. Prints their paths.
+    """
+    from text2art.weights import fetch as fetching
+
+    for wanted in [catalog.entry(name) for name in names]:
+        size = f"{wanted.size / 1e6:.0f} MB, " if wanted.size else ""
+        say(f"{wanted.name}: {size}license: {wanted.license or 'unknown'}, from {wanted.origin}")
+        with _progress() as progress:
+            paths = fetching.fetch(wanted, progress)
+        for path in paths:
+            print(path, flush=True)
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Show how much has come: a bar in a terminal, a line per tenth elsewhere."""
+    if not sys.stderr.isatty():
+        yield _Tenths()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, TransferSpeedColumn(), console=Console(stderr=True)) as bar:
+        tasks: dict[str, Any] = {}
+
+        def tell(path: str, done: int, total: int | None) -> None:
+            if path not in tasks:
+                tasks[path] = bar.add_task(path)
+            bar.update(tasks[path], completed=done, total=total)
+
+        yield tell
+
+
+class _Tenths:
+    def __init__(self) -> None:
+        self._said: dict[str, int] = {}
+
+    def __call__(self, path: str, done: int, total: int | None) -> None:
+        tenth = 10 * done // total if total else 0
+        if tenth > self._said.get(path, 0):
+            self._said[path] = tenth
+            say(f"{path}: {10 * tenth} %")
+
+
 def verify(names: Names = None) -> None:
     """Check weights against their checksums: those named, or all that are here."""
     wanted = [catalog.entry(name) for name in names or ()]
@@ -63,4 +118,5 @@ def verify(names: Names = None) -> None:
 
 
 app.command("list")(boundary(list_))
+app.command("fetch")(boundary(fetch))
 app.command("verify")(boundary(verify))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import typer
@@ -96,7 +96,7 @@ def _draw(session: Session, files: Outputs, report: Report, interrupt: Interrupt
             last = frame
             if interrupt.wished and not frame.final:
                 session.close()
-                last = frame = session.snapshot()
+                last = frame = replace(session.snapshot(), step=frame.step + 1)
             shown = frame.final or bool(s.display_every and frame.step % s.display_every == 0)
             image = to_pil(frame.image) if film or shown else None
             if film is not None and image is not None:

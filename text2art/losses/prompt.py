@@ -88,4 +88,4 @@ class _Stop(torch.autograd.Function):
 def _stopped(distance: Tensor, stop: float) -> Tensor:
     if stop == float("-inf"):
         return distance
-    return _Stop.apply(distance, stop)  # type: ignore[no-untyped-call,no-any-return]
+    return _Stop.apply(distance, stop)  # type: ignore[no-any-return]

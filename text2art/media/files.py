@@ -18,6 +18,7 @@ SLUG_LENGTH = 60
 _REASONS = {
     errno.ENOSPC: "the disk is full: free some space or choose another folder",
     errno.EDQUOT: "your disk quota is used up: free some space or choose another folder",
+    errno.EFBIG: "it would be larger than files may be here: choose a smaller size or another disk",
     errno.EACCES: "permission denied: choose a folder you may write to",
     errno.ENOENT: "its folder cannot be made: choose another folder",
     errno.EPERM: "permission denied: choose a folder you may write to",

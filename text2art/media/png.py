@@ -8,6 +8,7 @@ give equal files.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from text2art.errors import InputFileError, OutputError
-from text2art.media.files import check_target, whole
+from text2art.media.files import check_target, write_bytes
 from text2art.settings import Settings
 
 ENDINGS = (".png", ".webp", ".jpg", ".jpeg")
@@ -51,19 +52,28 @@ def save_picture(image: Image.Image, path: Path, record: Mapping[str, Any] | Non
         OutputError: the file cannot be written, or the record is too long for the format.
     """
     check_picture_target(path, record)
-    with whole(path) as part, part.open("xb") as file:
-        if path.suffix.lower() == ".png":
-            image.save(file, "PNG", pnginfo=_chunks(record, image.size) if record else None)
-            return path
-        extras: dict[str, Any] = {}
-        if record is not None:
-            extras = {"exif": _exif(record), "xmp": _XMP.encode()}
-        if path.suffix.lower() == ".webp":
-            opaque = image.convert("RGBA" if _transparent(image) else "RGB")
-            opaque.save(file, "WEBP", lossless=image.mode == "P", quality=92, method=4, **extras)
-        else:
-            _on_white(image).save(file, "JPEG", quality=94, subsampling=0, **extras)
-    return path
+    return write_bytes(path, encode_picture(image, path.suffix, record))
+
+
+def encode_picture(
+    image: Image.Image, ending: str, record: Mapping[str, Any] | None = None
+) -> bytes:
+    """Return the bytes of a picture file; see `save_picture`.
+
+    They are gathered in memory, since Pillow, given a file, takes a short write for a whole one.
+    """
+    file = io.BytesIO()
+    ending = ending.lower()
+    if ending == ".png":
+        image.save(file, "PNG", pnginfo=_chunks(record, image.size) if record else None)
+        return file.getvalue()
+    extras = {"exif": _exif(record), "xmp": _XMP.encode()} if record else {}
+    if ending == ".webp":
+        opaque = image.convert("RGBA" if _transparent(image) else "RGB")
+        opaque.save(file, "WEBP", lossless=image.mode == "P", quality=92, method=4, **extras)
+    else:
+        on_white(image).save(file, "JPEG", quality=94, subsampling=0, **extras)
+    return file.getvalue()
 
 
 def check_picture_target(path: Path, record: Mapping[str, Any] | None = None) -> None:
@@ -169,7 +179,8 @@ def _transparent(image: Image.Image) -> bool:
     return "A" in image.getbands() or "transparency" in image.info
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def on_white(image: Image.Image) -> Image.Image:
+    """Return a picture without transparency, on white where it had some, as RGB."""
     if not _transparent(image):
         return image.convert("RGB")
     picture = image.convert("RGBA")

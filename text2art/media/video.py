@@ -8,6 +8,7 @@ want to see frames again (a GIF's palette is chosen from the whole film).
 from __future__ import annotations
 
 import importlib.util
+import io
 import math
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from typing_extensions import Self
 
 from text2art.errors import MissingExtra, OutputError
 from text2art.media.files import check_target, output_errors, part_of
+from text2art.media.png import on_white
 
 ENDINGS = (".mp4", ".gif", ".webp")
 SECONDS, SLOWEST, FASTEST = 14, 10, 60  # pixray's: 14 s long, 10 to 60 frames a second
@@ -86,7 +88,7 @@ class VideoWriter:
         with output_errors(self._path):
             if self._encoder is None:
                 self._encoder = self._make(image.size)
-            self._encoder.add(image.convert("RGB"))
+            self._encoder.add(on_white(image))
 
     def __exit__(
         self,
@@ -213,18 +215,21 @@ class _Spooled:
             self._spool.seek(0)
             with Image.open(self._spool, formats=("TIFF",)) as film:
                 times = [round(1000 * self._seconds)] * (self._kept - 1) + [round(1000 * HOLD)]
+                # In memory (a few MB at most): Pillow takes a short write for a whole one.
+                file = io.BytesIO()
                 if self._ending == ".gif":
-                    self._save_gif(film, times)
+                    self._save_gif(film, times, file)
                 else:
-                    film.save(self._part, "WEBP", save_all=True, duration=times, quality=80, loop=0)
+                    film.save(file, "WEBP", save_all=True, duration=times, quality=80, loop=0)
+                self._part.write_bytes(file.getbuffer())
 
-    def _save_gif(self, film: Image.Image, times: list[int]) -> None:
+    def _save_gif(self, film: Image.Image, times: list[int], file: io.BytesIO) -> None:
         palette = _shared_palette(film, self._kept)
         frames = _in_colors(film, self._kept, palette)
         first = next(frames)
         extras = {"comment": self._comment} if self._comment else {}
         first.save(
-            self._part,
+            file,
             "GIF",
             save_all=True,
             append_images=frames,

@@ -13,10 +13,10 @@ class ViewOptions(Options):
     zoom_start: float = Field(0.2, ge=0, le=1, description="Share of zoomed views at the start.")
     zoom_end: float = Field(0.5, ge=0, le=1, description="Share of zoomed views at the end.")
     zoom_min: float = Field(
-        0.25, gt=0, le=1, description="Smallest side of a zoom, of the short side."
+        0.6, gt=0, le=1, description="Smallest side of a zoom, of the short side."
     )
     zoom_max: float = Field(
-        0.75, gt=0, le=1, description="Largest side of a zoom, of the short side."
+        0.9, gt=0, le=1, description="Largest side of a zoom, of the short side."
     )
     rotation: float = Field(6.0, ge=0, le=180, description="Largest rotation of a view, degrees.")
     perspective: float = Field(0.15, ge=0, le=0.9, description="Largest perspective distortion.")

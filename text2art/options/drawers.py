@@ -19,7 +19,7 @@ class PixelOptions(Options):
     cell: Literal["rect", "rectshift", "hex", "tri", "diamond"] = Field(
         "rect", description="Shape of the cells; they are regular unless cells says otherwise."
     )
-    learning_rate: float = Field(0.08, gt=0, le=10, description="Adam step of the layers.")
+    learning_rate: float = Field(0.025, gt=0, le=10, description="Adam step of the layers.")
     decay: float = Field(
         0.5, ge=0, le=2, description="How much slower finer layers learn; 0 = all the same."
     )
@@ -36,7 +36,7 @@ class PyramidOptions(Options):
     finest: int = Field(
         128, ge=4, le=2048, description="Cells along the short side of the finest layer."
     )
-    learning_rate: float = Field(0.08, gt=0, le=10, description="Adam step of the layers.")
+    learning_rate: float = Field(0.025, gt=0, le=10, description="Adam step of the layers.")
     decay: float = Field(
         0.5, ge=0, le=2, description="How much slower finer layers learn; 0 = all the same."
     )

@@ -36,7 +36,7 @@ from text2art.weights.safe import read_state_dict
 RANDOM = "random"
 # What guidance does not use: the scale of training's loss, the captions' decoder, and tables that
 # other versions of open_clip stored.
-_NOT_NEEDED = ("logit_scale", "logit_bias", "text_decoder.", "attn_mask", "text.attn_mask")
+_NOT_NEEDED = ("logit_scale", "logit_bias", "text_decoder.")
 Tokenizer = Callable[[list[str]], Tensor]
 
 
@@ -177,7 +177,7 @@ def fill_(net: nn.Module, state: dict[str, Tensor], path: Path, model: str) -> N
 
 
 def _is_spare(name: str) -> bool:
-    return name.startswith(_NOT_NEEDED) or name in OPENAI_MARKS
+    return name.startswith(_NOT_NEEDED) or name.endswith("attn_mask") or name in OPENAI_MARKS
 
 
 def _tokenizer(model: str, text_config: Mapping[str, Any]) -> Tokenizer:

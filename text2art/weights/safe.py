@@ -122,7 +122,7 @@ def _is_torchscript(path: Path) -> bool:
 def _read_torchscript(path: Path) -> Iterator[tuple[str, Tensor]]:
     with zipfile.ZipFile(path) as archive:
         top = next(n for n in archive.namelist() if n.endswith("/constants.pkl"))
-        records = _Records(archive, top.removesuffix("constants.pkl"))
+        records = _Records(archive, top.removesuffix("constants.pkl"), path.stat().st_size)
         root = _Reader(records).load()
     if not isinstance(root, _Module):
         raise WeightsCorrupt(f"{path} is a TorchScript archive without a module")
@@ -146,15 +146,19 @@ class _Module:
 class _Records:
     """The records of an archive, each read whole with its checksum verified."""
 
-    def __init__(self, archive: zipfile.ZipFile, top: str) -> None:
+    def __init__(self, archive: zipfile.ZipFile, top: str, size: int) -> None:
         self._archive = archive
         self._top = top
+        self._left = size  # honest records do not overlap, so together they are no longer than this
 
     def read(self, name: str, limit: float = math.inf) -> bytes:
         info = self._archive.getinfo(self._top + name)
         # Such archives are stored as they are; a compressed record could swell without bound.
         if info.compress_type != zipfile.ZIP_STORED or info.file_size > limit:
             raise WeightsCorrupt(f"record {name} is compressed or too long for a weight file")
+        self._left -= info.file_size
+        if self._left < 0:
+            raise WeightsCorrupt("the records of the archive overlap")
         return self._archive.read(info)
 
 

@@ -1,0 +1,236 @@
+"""Every registered drawer, perceptor and loss keeps its contract; offenders are caught."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import open_clip
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tests.tools.clip_files import TINY
+from text2art import registry
+from text2art.core import Canvas, Drawer, ParamGroup, View
+from text2art.losses.prompt import PromptLoss, Target
+from text2art.perceptors import toy
+from text2art.runtime import pick
+from text2art.testing import ContractBroken, check_drawer, check_loss, check_perceptor
+from text2art.weights import catalog
+
+CPU = pick("cpu")
+
+
+def build_options(component: registry.Component) -> Any:
+    table = component.load_options()
+    return table() if table else None
+
+
+@pytest.mark.parametrize("name", registry.components("drawers"))
+def test_drawers(name: str) -> None:
+    component = registry.find("drawers", name)
+    check_drawer(component.load(), build_options(component))
+
+
+@pytest.mark.parametrize("name", registry.components("losses"))
+def test_losses(name: str) -> None:
+    component = registry.find("losses", name)
+    check_loss(component.load(), build_options(component))
+
+
+@pytest.mark.parametrize("weight", [1.0, -1.0])
+def test_the_prompt_loss(weight: float) -> None:
+    perceptor = toy.build("", CPU)
+    targets = [Target(perceptor, 1.0, perceptor.read(["a red apple"]))]
+    check_loss(lambda given, _: PromptLoss("prompt 1", targets, given * weight))
+
+
+@pytest.mark.parametrize("name", registry.components("perceptors"))
+def test_perceptors(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if name == "starter" and catalog.find("starter/perceptor.safetensors") is None:
+        pytest.skip("the starter models have not been made yet")
+    monkeypatch.setattr(open_clip, "get_model_config", lambda _: {**TINY})
+    model = "ViT-B-32@random" if name == "open_clip" else ""
+    check_perceptor(registry.find("perceptors", name).load()(model, CPU))
+
+
+# ---- the checks themselves ---------------------------------------------------------------------
+
+
+class Fine(Drawer):
+    """A picture of logits that keeps every promise; the offenders below each break one."""
+
+    scale = 1.0
+
+    def __init__(self, canvas: Canvas, options: None) -> None:
+        super().__init__()
+        shape = (1, 3, canvas.height, canvas.width)
+        self.logits = nn.Parameter(self.start(canvas, shape))
+
+    def start(self, canvas: Canvas, shape: tuple[int, ...]) -> Tensor:
+        return torch.randn(shape, generator=canvas.stream("start"))
+
+    def forward(self) -> Tensor:
+        return torch.sigmoid(self.logits)
+
+    def groups(self) -> list[ParamGroup]:
+        return [ParamGroup(name="logits", params=[self.logits], lr=0.1)]
+
+    @torch.no_grad()
+    def fit_(self, picture: Tensor) -> None:
+        self.logits.copy_(torch.logit(picture.clamp(0.01, 0.99)))
+
+
+class Transposed(Fine):
+    def forward(self) -> Tensor:
+        return super().forward().transpose(2, 3)
+
+
+class Bright(Fine):
+    def forward(self) -> Tensor:
+        return 1.1 * super().forward()
+
+
+class Doubled(Fine):
+    def forward(self) -> Tensor:
+        return super().forward().double()
+
+
+class GlobalRandom(Fine):
+    def start(self, canvas: Canvas, shape: tuple[int, ...]) -> Tensor:
+        return torch.randn(shape)
+
+
+class Deaf(Fine):
+    def start(self, canvas: Canvas, shape: tuple[int, ...]) -> Tensor:
+        canvas.stream("start")
+        return torch.zeros(shape)
+
+
+class Detached(Fine):
+    def forward(self) -> Tensor:
+        return super().forward().detach() + 0 * self.logits
+
+
+class Contrary(Fine):
+    @torch.no_grad()
+    def fit_(self, picture: Tensor) -> None:
+        super().fit_(1 - picture)
+
+
+class Forgetful(Fine):
+    def __init__(self, canvas: Canvas, options: None) -> None:
+        super().__init__(canvas, options)
+        self.tint = torch.rand(1, generator=canvas.stream("tint")) / 2
+
+    def forward(self) -> Tensor:
+        return super().forward() * (1 - self.tint)
+
+
+class TwoGroups(Fine):
+    def groups(self) -> list[ParamGroup]:
+        return super().groups() * 2
+
+
+def test_a_fine_drawer_passes() -> None:
+    check_drawer(Fine)
+
+
+@pytest.mark.parametrize(
+    ("offender", "message"),
+    [
+        (Transposed, "picture at 53x37 is 37x53"),
+        (Bright, "spans"),
+        (Doubled, "float64"),
+        (GlobalRandom, "global random state"),
+        (Deaf, "another seed"),
+        (Detached, "no gradient reaches the group 'logits'"),
+        (Contrary, "fit_ at 48x48 leads away"),
+        (Forgetful, "with the state of another"),
+        (TwoGroups, "share a name"),
+    ],
+)
+def test_offending_drawers_are_caught(offender: type[Drawer], message: str) -> None:
+    with pytest.raises(ContractBroken, match=message):
+        check_drawer(offender, sizes=[(48, 48), (53, 37)])
+
+
+class Looker(toy.ToyPerceptor):
+    """The toy with a way of seeing and reading that a test exchanges."""
+
+    def __init__(
+        self,
+        *,
+        see: Callable[[Tensor, Tensor], Tensor] | None = None,
+        read: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        super().__init__(CPU)
+        self._change_see, self._change_read = see, read
+
+    def see(self, crops: Tensor) -> Tensor:
+        seen = super().see(crops)
+        return self._change_see(seen, crops) if self._change_see else seen
+
+    def read(self, texts: Any) -> Tensor:
+        read = super().read(texts)
+        return self._change_read(read) if self._change_read else read
+
+
+@pytest.mark.parametrize(
+    ("offender", "message"),
+    [
+        (Looker(see=lambda seen, _: 2 * seen), "unit length"),
+        (Looker(see=lambda seen, _: seen[:1]), "has shape"),
+        (Looker(see=lambda seen, _: F.normalize(seen - seen.mean(0) + 1e-3, dim=-1)), "the batch"),
+        (
+            Looker(see=lambda seen, c: F.normalize(seen * c.std((1, 2, 3))[:, None].log(), dim=-1)),
+            "not finite",
+        ),
+        (Looker(see=lambda seen, _: seen * nn.Parameter(torch.ones(1))), "not frozen"),
+        (Looker(see=lambda seen, _: seen + 1e-5 * torch.randn(seen.shape)), "differ|random"),
+        (Looker(read=lambda read: read[:, :5]), "unit length|dimensions"),
+        (Looker(read=lambda read: read[:1].expand_as(read)), "read as the same"),
+    ],
+)
+def test_offending_perceptors_are_caught(offender: Looker, message: str) -> None:
+    with pytest.raises(ContractBroken, match=message):
+        check_perceptor(offender)
+
+
+class Plain:
+    """A loss made of a function of the picture."""
+
+    name = "plain"
+
+    def __init__(self, value: Callable[[Tensor], Tensor], weight: float) -> None:
+        self._value = value
+        self.weight = weight
+
+    def __call__(self, view: View) -> Tensor:
+        return self._value(view.image)
+
+
+def test_a_fine_loss_passes() -> None:
+    check_loss(lambda weight, _: Plain(lambda image: image.square().mean(), weight))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (lambda image: image.mean((2, 3)), "no scalar"),
+        (lambda image: image.mean().log(), "inf"),
+        (lambda image: image.var().sqrt(), "gradient on a black picture is not finite"),
+        (lambda image: image.detach().mean(), "no gradient"),
+        (lambda image: image.mean() + torch.rand(()), "differ"),
+    ],
+)
+def test_offending_losses_are_caught(value: Callable[[Tensor], Tensor], message: str) -> None:
+    with pytest.raises(ContractBroken, match=message):
+        check_loss(lambda weight, _: Plain(value, weight))
+
+
+def test_a_loss_that_weighs_itself_is_caught() -> None:
+    with pytest.raises(ContractBroken, match="multiplies"):
+        check_loss(lambda w, _: Plain(lambda image: w * image.square().mean() + 1, w))
