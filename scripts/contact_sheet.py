@@ -7,6 +7,7 @@ same kind of machine: prompt number n is drawn with seed n, none is picked by ha
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from text2art import registry
 from text2art.api import draw
+from text2art.configfile import merge, parse_override
 from text2art.media.sheet import Tile, contact_sheet, save_sheet
 from text2art.models import Models
 from text2art.runtime import pick
@@ -43,11 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tiles = list(_tiles(given, models))
     size = save_sheet(contact_sheet(tiles, COLUMNS, side=given.side), given.out)
     seconds = time.perf_counter() - started
-    command = " ".join(["python -m scripts.contact_sheet", *(arguments or sys.argv[1:])])
+    words = sys.argv[1:] if arguments is None else arguments
+    command = shlex.join(["python", "-m", "scripts.contact_sheet", *words])
     note = (
         f"{given.out.name}: {command}\n"
         f"{len(tiles)} pictures, quality {given.quality}, perceptor {given.perceptor}, "
-        f"seed = number of the prompt from {given.seed}; {models.runtime.description}, "
+        f"seeds from {given.seed}; {models.runtime.description}, "
         f"{seconds:.0f} s, {size} bytes\n"
     )
     given.out.with_suffix(".txt").write_text(note, encoding="utf-8")
@@ -59,7 +62,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("docs/sheets/starter.png"))
     parser.add_argument("--drawers", nargs="+", default=sorted(registry.components("drawers")))
     parser.add_argument("--prompts", nargs="+", default=PROMPTS)
-    parser.add_argument("--quality", default="normal")
+    parser.add_argument("--quality", default="draft")
     parser.add_argument("--perceptor", default="starter")
     parser.add_argument("--iterations", type=int)
     parser.add_argument("--seed", type=int, default=1, help="of the first prompt")
@@ -74,16 +77,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _tiles(given: argparse.Namespace, models: Models) -> Iterator[Tile]:
-    further: dict[str, object] = {}
-    for pair in given.set:
-        name, _, value = pair.partition("=")
-        group, dot, option = name.rpartition(".")
-        if dot:
-            options = further.setdefault(group, {})
-            assert isinstance(options, dict)
-            options[option] = value
-        else:
-            further[name] = value
+    further = merge(*(parse_override(word) or {} for word in given.set))
     for drawer in given.drawers:
         for number, prompt in enumerate(given.prompts, start=given.seed):
             result = draw(

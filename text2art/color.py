@@ -57,7 +57,7 @@ class Snap(nn.Module):
     pulled toward whichever palette colors would help.
     """
 
-    def __init__(self, palette: Tensor, softness: float = 1.0) -> None:
+    def __init__(self, palette: Tensor, softness: float = 0.5) -> None:
         """Prepare a palette.
 
         Args:

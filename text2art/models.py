@@ -82,7 +82,8 @@ def automatic(preset: Preset) -> tuple[Sequence[str], str]:
     for model in others:
         if catalog.find_clip(model) is not None:
             return [model], f"CLIP weights are here, in place of {' and '.join(missing)}"
-    return [STARTER], f"no CLIP weights in {catalog.folder()}"
+    # The folder is not named: over HTTP this line is read by strangers. `doctor` names it.
+    return [STARTER], "no CLIP weights in the weights folder"
 
 
 def parse_references(wish: str) -> list[tuple[str, float]]:

@@ -84,20 +84,20 @@ class Session:
     def _draw(self) -> Generator[Frame]:
         started = time.perf_counter()
         running = loop.run(self._scene, self.settings.steps)
-        try:
-            while True:
-                with memory_errors("drawing"):
-                    frame = next(running, None)
-                if frame is None:
-                    break
-                self._made = frame.step + 1
-                over = self._watch.over(frame)
-                yield frame
-                if over:
-                    break
-            yield self.snapshot()
-        finally:
+        while True:
+            with memory_errors("drawing"):
+                frame = next(running, None)
+            if frame is None:
+                break
+            self._made = frame.step + 1
+            over = self._watch.over(frame)
             self.seconds = time.perf_counter() - started
+            yield frame
+            if over:
+                break
+        last = self.snapshot()
+        self.seconds = time.perf_counter() - started
+        yield last
 
     def snapshot(self) -> Frame:
         """Return the result so far: of the best parameters if those are kept, else the last.

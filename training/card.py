@@ -42,9 +42,11 @@ open_clip's transformer, {layers} layers of width {width}, CLIP's tokenizer, {to
 - Linear heads for subject, color, count, background and style, dropped at export.
 - "Free" adversarial training (arXiv:1904.12843): each batch is replayed while an L2-bounded
   perturbation of the pictures grows; this is what makes the gradients drawable.
+- On-policy fakes: in the later part, pictures guided to captions by the model itself join each
+  batch and are told apart from real ones; to the eye this cleaned up figure and ground.
 - The exported weights are a running average of the trained ones.
 
-Trained for {minutes:.0f} minutes on {device}: {seen:,} image updates.
+Trained for {minutes:.0f} minutes on {device}: {seen:,} image updates.{note}
 
 ## Figures
 Printed by the command. Fresh pictures, zero-shot by text; subject among all {subjects}. "easy" and
@@ -84,7 +86,7 @@ endorse this model.
 def write_card(
     folder: Path, *, sprites: Sprites, model: dict[str, Any], parameters: int,
     recipe: dict[str, Any], seen: int, seconds: float, device: str,
-    results: dict[str, dict[str, float]], hashes: dict[str, str],
+    results: dict[str, dict[str, float]], hashes: dict[str, str], note: str = "",
 ) -> None:  # fmt: skip
     """Write `MODEL_CARD.md` and `NOTICE` into the folder of the weights."""
     held = [name for name, back in zip(sprites.names, sprites.held_back, strict=True) if back]
@@ -96,7 +98,8 @@ def write_card(
         subject_names=", ".join(s.name for s in SUBJECTS),
         plan=model["image_plan"], image_size=model["image_size"], embed=model["embed"],
         layers=model["text_layers"], width=model["text_width"], tokens=model["tokens"] - 2,
-        parameters=parameters / 1e6, device=device, seen=seen, chance=1 / len(SUBJECTS),
+        parameters=parameters / 1e6, device=device, seen=seen,
+        note=f"\n\n{note}" if note else "", chance=1 / len(SUBJECTS),
         recipe="\n".join(f"- `{key}`: {value}" for key, value in recipe.items()),
         figures=table(results),
         hashes="\n".join(f"- `{name}`: sha256 `{digest}`" for name, digest in hashes.items()),

@@ -143,7 +143,7 @@ class Composer:
         jitter = (2 * self._rand(len(color), 3, gen=gen) - 1) * 0.06
         tint = (self.palette[color] + jitter).clamp(0.02, 1)[:, :, None, None]
         alpha, gray = texture[:, 3:4], texture[:, 4:5]  # gray is premultiplied
-        body = tint * (0.42 * alpha + 0.62 * gray)
+        body = tint * (0.54 * alpha + 0.66 * gray)
         light = (1 - tint) * (gray - 0.6 * alpha).clamp(0) * 0.8
         return (body + light).minimum(alpha)
 

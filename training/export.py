@@ -14,6 +14,13 @@ from training.captions import vocabulary
 from training.subjects import SUBJECTS
 
 VERSION = "1"
+# Words that say little: the model takes them for "some unknown word", which it learnt to pass over.
+HARMLESS = (
+    "and", "are", "as", "be", "been", "being", "but", "for", "from", "has", "have", "her", "his",
+    "is", "it", "its", "my", "near", "one", "or", "our", "over", "s", "some", "that", "their",
+    "there", "these", "this", "to", "very", "was", "were", "which", "your", "please", "draw",
+    "make", "paint", "show", "me",
+)  # fmt: skip
 
 
 def fold(state: dict[str, Tensor], epsilon: float = 1e-5) -> dict[str, Tensor]:
@@ -45,8 +52,8 @@ def build(config: StarterConfig, token_ids: Tensor, weights: dict[str, Tensor]) 
 
 
 def known_words() -> list[str]:
-    """Return the words of the captions with their parts ("t-rex", "t", "rex"), sorted."""
-    return vocabulary()
+    """Return the words of the captions and those that do no harm, lower case, sorted."""
+    return sorted({*vocabulary(), *HARMLESS})
 
 
 def write(

@@ -73,17 +73,18 @@ def views(
 
 def draw(
     model: StarterCLIP, prompts: Sequence[str], *, steps: int = 140, side: int = 64,
-    count: int = 6, seed: int = 0, rate: float = 0.08, smooth: float = 0.5,
+    count: int = 6, seed: int = 0, rate: float = 0.08, decay: float = 0.5, smooth: float = 0.5,
 ) -> Tensor:  # fmt: skip
-    """Return one picture per prompt, (P, 3, side, side)."""
+    """Return one picture per prompt, (P, 3, side, side); finer grids learn slower by `decay`."""
     device = next(model.parameters()).device
     gen = torch.Generator().manual_seed(seed)
     target = read(model, prompts).repeat_interleave(count, 0)
     pyramid = Pyramid(len(prompts), side, gen, device)
-    optimizer = torch.optim.Adam(pyramid.parameters(), lr=rate, betas=(0.9, 0.95))
+    rates = [rate * 2.0 ** (-decay * level) for level in range(len(pyramid.grids))]
+    optimizer = torch.optim.Adam([{"params": [g]} for g in pyramid.grids], betas=(0.9, 0.95))
     for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * min(1.0, 2.0 * (1 - step / steps) + 0.1)
+        for group, full in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = full * min(1.0, 2.0 * (1 - step / steps) + 0.1)
         pictures = pyramid()
         seen = model.encode_image((views(pictures, count, model.image_size, gen) - 0.5) * 4.0)
         chord = (F.normalize(seen, dim=-1) - target).norm(dim=-1)

@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
     parser.add_argument("--seed", type=int, default=Recipe.seed)
     parser.add_argument("--pictures", type=int, default=1024, help="per line of the evaluation")
+    parser.add_argument("--note", default="", help="a remark for the model card")
     parser.add_argument("--sheet", type=Path, help="also draw 24 prompts to this PNG")
     return parser
 
@@ -95,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
         args.out, sprites=sprites, model=describe(config),
         parameters=sum(p.numel() for p in model.parameters()), recipe=recipe,
         seen=trainer.seen, seconds=trainer.elapsed, device=_describe_device(device),
-        results=results, hashes=hashes,
+        results=results, hashes=hashes, note=args.note,
     )  # fmt: skip
     if args.sheet:
         save_sheet(model, args.sheet)

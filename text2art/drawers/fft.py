@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -59,11 +61,13 @@ class FftDrawer(Drawer):
 def _natural_scale(height: int, width: int, decay: float) -> Tensor:
     """Return 1 / frequency^decay of a real spectrum, `(H, W // 2 + 1)`, with a mean square of 1.
 
-    Frequencies below four periods along the long side are treated alike (aphantasia's bound),
-    which keeps the overall brightness from running ahead.
+    The mean color, whose frequency is zero, is scaled to move as fast as all the rest together;
+    lucid's and aphantasia's lower bounds on the frequency leave large areas gray for long.
     """
     down = torch.fft.fftfreq(height)[:, None]
     across = torch.fft.rfftfreq(width)[None]
     frequency = (down.square() + across.square()).sqrt()
-    scale: Tensor = (1 / frequency.clamp(min=4 / max(height, width))) ** decay
-    return scale / scale.square().mean().sqrt()
+    scale: Tensor = (1 / frequency.clamp(min=1 / max(height, width))) ** decay
+    scale = scale / scale.square().mean().sqrt()
+    scale[0, 0] = math.sqrt(height * width)
+    return scale

@@ -40,8 +40,10 @@ class Layers(nn.Module):
             (max(1, round(n * rows / short)), max(1, round(n * columns / short)))
             for n in self._scales
         ]
+        # Fine layers start nearly even: what the gradient does not touch would stay speckled.
         self.grids = nn.ParameterList(
-            nn.Parameter(0.02 * torch.randn(1, 3, h, w, generator=draw)) for h, w in shapes
+            nn.Parameter(0.02 * min(1, 8 / n) * torch.randn(1, 3, h, w, generator=draw))
+            for n, (h, w) in zip(self._scales, shapes, strict=True)
         )
 
     def total(self) -> Tensor:

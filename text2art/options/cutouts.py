@@ -18,10 +18,10 @@ class ViewOptions(Options):
     zoom_max: float = Field(
         0.9, gt=0, le=1, description="Largest side of a zoom, of the short side."
     )
-    rotation: float = Field(6.0, ge=0, le=180, description="Largest rotation of a view, degrees.")
-    perspective: float = Field(0.15, ge=0, le=0.9, description="Largest perspective distortion.")
+    rotation: float = Field(15.0, ge=0, le=180, description="Largest rotation of a view, degrees.")
+    perspective: float = Field(0.35, ge=0, le=0.9, description="Largest perspective distortion.")
     flip: float = Field(0.0, ge=0, le=1, description="Share of views mirrored left to right.")
     jitter: float = Field(
         0.05, ge=0, le=1, description="Brightness, contrast, saturation, hue jitter."
     )
-    noise: float = Field(0.05, ge=0, le=1, description="Largest standard deviation of added noise.")
+    noise: float = Field(0.08, ge=0, le=1, description="Largest standard deviation of added noise.")

@@ -21,7 +21,7 @@ class PixelOptions(Options):
     )
     learning_rate: float = Field(0.025, gt=0, le=10, description="Adam step of the layers.")
     decay: float = Field(
-        0.5, ge=0, le=2, description="How much slower finer layers learn; 0 = all the same."
+        1.0, ge=0, le=2, description="How much slower finer layers learn; 0 = all the same."
     )
 
     @field_validator("cells", mode="before")
@@ -46,6 +46,6 @@ class FftOptions(Options):
     """A decorrelated Fourier picture."""
 
     decay: float = Field(1.5, ge=0, le=4, description="Fall of the spectrum with frequency.")
-    contrast: float = Field(1.1, gt=0, le=10, description="Contrast of the picture.")
+    contrast: float = Field(1.5, gt=0, le=10, description="Contrast of the picture.")
     colors: float = Field(1.8, gt=0, le=10, description="Colorfulness; larger is more colorful.")
     learning_rate: float = Field(0.1, gt=0, le=10, description="Adam step of the spectrum.")
