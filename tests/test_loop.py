@@ -148,7 +148,7 @@ def test_drops_keep_the_optimizers_moments_and_each_groups_own_rate() -> None:
     a, b = torch.nn.Parameter(torch.ones(1)), torch.nn.Parameter(torch.ones(1))
     optimizer = torch.optim.Adam([{"params": [a], "lr": 1.0}, {"params": [b], "lr": 0.5}])
     schedule = RateSchedule(drops_at([50]), rate=2.0)
-    (a + b).sum().backward()
+    torch.autograd.backward((a + b).sum())
     schedule.apply_(optimizer, 0.0)
     optimizer.step()
     assert [g["lr"] for g in optimizer.param_groups] == pytest.approx([2.0, 1.0])

@@ -47,7 +47,7 @@ def test_squared_angle_equals_arccos() -> None:
 def test_its_gradient_is_finite_at_both_ends(sign: float) -> None:
     x = torch.tensor([[1.0, 0.0, 0.0]], requires_grad=True)
     value = squared_angle(x, sign * x.detach())
-    value.sum().backward()
+    torch.autograd.backward(value.sum())
     assert x.grad is not None
     assert torch.isfinite(x.grad).all()
     expected = 0.0 if sign > 0 else math.pi**2 / 2
@@ -68,7 +68,7 @@ def guided(toy: ToyPerceptor, weight: float, stop: float = -math.inf) -> tuple[f
     view = view_of(image)
     loss = PromptLoss("p", [Target(toy, 1.0, toy.read(["apple"]))], weight, stop)
     value = loss.weight * loss(view)
-    value.backward()
+    torch.autograd.backward(value)
     assert image.grad is not None
     return value.item(), image.grad, view
 

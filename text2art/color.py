@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -52,47 +54,58 @@ def oklab(rgb: Tensor) -> Tensor:
 class Snap(nn.Module):
     """Takes every color to the nearest one of a palette and lets the gradient through.
 
-    Forward: the color nearest in Oklab, exactly. Backward: the gradient of a mixture of the
-    palette's colors, weighted by nearness (a softmax over squared distances), so that a color is
-    pulled toward whichever palette colors would help.
+    Forward: the color nearest in Oklab, exactly. Backward: the gradient as if nothing had been
+    snapped (straight through), and a pull toward the color that was taken, as VQ-VAE's commitment
+    (arXiv:1711.00937 section 3.2). Without the pull, colors linger between two of the palette and
+    the picture is speckled; a softmax over the palette instead leaves far colors out of reach.
     """
 
-    def __init__(self, palette: Tensor, softness: float = 0.5) -> None:
+    def __init__(self, palette: Tensor, commitment: float = 1.5) -> None:
         """Prepare a palette.
 
         Args:
             palette: `(K, 3)` sRGB in [0, 1], K >= 2.
-            softness: width of the mixture, in units of the palette's median nearest distance.
+            commitment: strength of the pull, at the mean nearest distance of the palette's colors,
+                in units of the gradient's mean magnitude.
         """
         super().__init__()
         self._palette: Tensor
         self._lab: Tensor
-        lab = oklab(palette)
-        apart = torch.cdist(lab, lab) + torch.eye(len(lab), device=lab.device) * 1e3
-        self._spread = float((softness * apart.amin(dim=1).median()).clamp(min=1e-3)) ** 2
+        apart = torch.cdist(palette, palette).fill_diagonal_(torch.inf).amin(dim=1).mean()
+        self._pull = commitment / max(float(apart), 1e-3)
         # The palette comes from the settings, so it is no part of the state.
         self.register_buffer("_palette", palette, persistent=False)
-        self.register_buffer("_lab", lab, persistent=False)
+        self.register_buffer("_lab", oklab(palette), persistent=False)
 
+    @torch.no_grad()
     def nearest(self, image: Tensor) -> Tensor:
         """Return the index of the nearest color for `(1, 3, H, W)`, as `(H, W)` integers."""
-        return self._distances(image.detach()).argmin(dim=-1).reshape(image.shape[-2:])
-
-    def levels(self) -> bytes:
-        """Return the palette as Pillow takes it: 8-bit R, G, B of each color in turn."""
-        levels = (self._palette.flatten() * 255).round().to(torch.uint8)
-        return bytes(levels.tolist())
+        lab = oklab(image[0].flatten(1).T)
+        # Squared distances but for a term that is the same for the whole palette.
+        distances = self._lab.square().sum(-1) - 2 * lab @ self._lab.T
+        return distances.argmin(dim=-1).reshape(image.shape[-2:])
 
     def forward(self, image: Tensor) -> Tensor:
         """Return `(1, 3, H, W)` exactly on the palette."""
-        distances = self._distances(image)
-        soft = torch.softmax(-distances / self._spread, dim=-1) @ self._palette
-        hard = self._palette[distances.detach().argmin(dim=-1)]
-        snapped = hard + (soft - soft.detach())  # the difference is exactly zero
-        return snapped.T.reshape(1, 3, *image.shape[-2:])
+        snapped = self._palette[self.nearest(image)].permute(2, 0, 1)[None]
+        return _Committed.apply(image, snapped, self._pull)  # type: ignore[no-any-return]
 
-    def _distances(self, image: Tensor) -> Tensor:
-        """Squared Oklab distances from every pixel to every palette color, `(H * W, K)`."""
-        lab = oklab(image[0].flatten(1).T)
-        cross = lab @ self._lab.T
-        return lab.square().sum(-1, keepdim=True) - 2 * cross + self._lab.square().sum(-1)
+    def levels(self) -> bytes:
+        """Return the palette as Pillow takes it: 8-bit R, G, B of each color in turn."""
+        return bytes((self._palette.flatten() * 255).round().to(torch.uint8).tolist())
+
+
+class _Committed(torch.autograd.Function):
+    """Forward: the snapped picture. Backward: its gradient, plus the pull toward it."""
+
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, snapped: Tensor, pull: float) -> Tensor:
+        ctx.save_for_backward(image - snapped)
+        ctx.pull = pull
+        return snapped.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        (off,) = ctx.saved_tensors
+        gradient = gradients[0]
+        return gradient + ctx.pull * gradient.abs().mean() * off, None, None

@@ -25,7 +25,7 @@ def run(scene: Scene, steps: int, start: int = 0) -> Iterator[Frame]:
             view = scene.view(step, steps)
             terms = scene.terms(view)
             scene.optimizer.zero_grad(set_to_none=True)
-            torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(torch.stack(list(terms.values())).sum())
         scene.schedule.apply_(scene.optimizer, step / steps)
         scene.optimizer.step()
         with torch.no_grad():

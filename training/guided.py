@@ -5,6 +5,7 @@ and the spherical loss. All prompts are drawn at once.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -71,31 +72,60 @@ def views(
     return noisy
 
 
-def draw(
-    model: StarterCLIP, prompts: Sequence[str], *, steps: int = 140, side: int = 64,
-    count: int = 6, seed: int = 0, rate: float = 0.08, decay: float = 0.5, smooth: float = 0.5,
+def _climb(
+    model: StarterCLIP, pyramid: Pyramid, target: Tensor, *, gen: torch.Generator,
+    part: tuple[float, float], steps: int, count: int, rate: float, decay: float, smooth: float,
 ) -> Tensor:  # fmt: skip
-    """Return one picture per prompt, (P, 3, side, side); finer grids learn slower by `decay`."""
-    device = next(model.parameters()).device
-    gen = torch.Generator().manual_seed(seed)
-    target = read(model, prompts).repeat_interleave(count, 0)
-    pyramid = Pyramid(len(prompts), side, gen, device)
+    """Draw from one share of the way to another; return the last scores, (N,)."""
     rates = [rate * 2.0 ** (-decay * level) for level in range(len(pyramid.grids))]
     optimizer = torch.optim.Adam([{"params": [g]} for g in pyramid.grids], betas=(0.9, 0.95))
-    for step in range(steps):
+    score = torch.zeros(len(target))
+    for step in range(round(part[0] * steps), round(part[1] * steps)):
+        t = step / steps
         for group, full in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = full * min(1.0, 2.0 * (1 - step / steps) + 0.1)
+            group["lr"] = full * min(1.0, 2.0 * (1 - t) + 0.1)
         pictures = pyramid()
-        seen = model.encode_image((views(pictures, count, model.image_size, gen) - 0.5) * 4.0)
-        chord = (F.normalize(seen, dim=-1) - target).norm(dim=-1)
+        # Whole views first: zooms at the start make several small subjects out of one.
+        looks = views(pictures, count, model.image_size, gen, least=0.92 - 0.32 * t)
+        seen = F.normalize(model.encode_image((looks - 0.5) * 4.0), dim=-1)
+        chord = (seen - target.repeat_interleave(count, 0)).norm(dim=-1)
         loss = (2 * (chord / 2).arcsin() ** 2).sum() / count
         across = (pictures[..., 1:] - pictures[..., :-1]).square().mean((1, 2, 3))
         down = (pictures[..., 1:, :] - pictures[..., :-1, :]).square().mean((1, 2, 3))
         optimizer.zero_grad(set_to_none=True)
         (loss + smooth * (across + down).sum()).backward()
         optimizer.step()
-    drawn: Tensor = pyramid().detach()
-    return drawn
+        now = (1 - chord.detach().cpu() ** 2 / 2).view(-1, count).mean(1)
+        score = 0.8 * score + 0.2 * now
+    return score
+
+
+def draw(
+    model: StarterCLIP, prompts: Sequence[str], *, steps: int = 140, side: int = 64,
+    count: int = 6, starts: int = 3, seed: int = 0, rate: float = 0.08, decay: float = 0.5,
+    smooth: float = 0.5,
+) -> Tensor:  # fmt: skip
+    """Return one picture per prompt, (P, 3, side, side).
+
+    Several starts are drawn for a third of the way; the best one of each prompt goes on. What the
+    first steps lay down is never undone, and the score after a third predicts the last one.
+    """
+    device = next(model.parameters()).device
+    gen = torch.Generator().manual_seed(seed)
+    target = read(model, prompts)
+    many = Pyramid(len(prompts) * starts, side, gen, device)
+    climb = partial(
+        _climb, model, gen=gen, steps=steps, count=count, rate=rate, decay=decay, smooth=smooth
+    )
+    score = climb(many, target.repeat_interleave(starts, 0), part=(0.0, 0.33))
+    best = score.view(-1, starts).argmax(1) + torch.arange(len(prompts)) * starts
+    pyramid = Pyramid(len(prompts), side, gen, device)
+    with torch.no_grad():
+        for grid, drawn in zip(pyramid.grids, many.grids, strict=True):
+            grid.copy_(drawn[best.to(device)])
+    climb(pyramid, target, part=(0.33, 1.0))
+    pictures: Tensor = pyramid().detach()
+    return pictures
 
 
 def sheet(pictures: Tensor, prompts: Sequence[str], columns: int = 8) -> Image.Image:
