@@ -99,7 +99,7 @@ def measure(name: str, steps: int, models: Models) -> dict[str, float]:
 def _steps(session: Session, steps: int, clock: Clock) -> list[float]:
     """Time whole steps of the untouched loop."""
     seconds, last = [], clock.now()
-    for _ in loop.run(session._scene, WARM_UP + steps):  # noqa: SLF001 - measured from inside
+    for _ in loop.run(session.scene, WARM_UP + steps):
         now = clock.now()
         seconds.append(now - last)
         last = now
@@ -108,25 +108,34 @@ def _steps(session: Session, steps: int, clock: Clock) -> list[float]:
 
 def _split(session: Session, steps: int, clock: Clock) -> dict[str, float]:
     """Time the parts of each step; what the losses take is without what they ask others for."""
-    scene = session._scene  # noqa: SLF001
+    scene = session.scene
     scene.drawer.forward = clock.around("drawer", scene.drawer.forward)  # type: ignore[method-assign]
     scene.cutouts.choose = clock.around("cutouts", scene.cutouts.choose)  # type: ignore[method-assign]
     scene.cutouts.cut = clock.around("cutouts", scene.cutouts.cut)  # type: ignore[method-assign]
-    scene.optimizer.step = clock.around("optimizer", scene.optimizer.step)  # type: ignore[method-assign]
     scene.terms = clock.around("losses", scene.terms)  # type: ignore[method-assign]
-    seen = [(p, p.see) for p, _ in session._ensemble]  # noqa: SLF001
-    backward = torch.Tensor.backward
+    # Backward is what happens between the reset of the gradients and the optimizer's step.
+    reset, update, since = scene.optimizer.zero_grad, scene.optimizer.step, [0.0]
+
+    def timed_reset(*arguments: Any, **named: Any) -> None:
+        reset(*arguments, **named)
+        since[0] = clock.now()
+
+    def timed_step(*arguments: Any, **named: Any) -> Any:
+        clock.spent["backward"] += clock.now() - since[0]
+        return clock.around("optimizer", update)(*arguments, **named)
+
+    scene.optimizer.zero_grad = timed_reset  # type: ignore[method-assign]
+    scene.optimizer.step = timed_step  # type: ignore[method-assign]
+    seen = [(p, p.see) for p, _ in session.ensemble]
     try:
         for perceptor, see in seen:
             perceptor.see = clock.around("perceptor", see)  # type: ignore[method-assign]
-        torch.Tensor.backward = clock.around("backward", backward)  # type: ignore[method-assign]
         rows: list[dict[str, float]] = []
         before = dict(clock.spent)
         for _ in loop.run(scene, WARM_UP + steps):
             rows.append({part: clock.spent[part] - before[part] for part in PARTS})
             before = dict(clock.spent)
     finally:
-        torch.Tensor.backward = backward  # type: ignore[method-assign]
         for perceptor, see in seen:
             perceptor.see = see  # type: ignore[method-assign]
     for row in rows:  # the losses ask for views, and views for cuts

@@ -95,7 +95,7 @@ def _tiles(given: argparse.Namespace, models: Models) -> Iterator[Tile]:
             )
             line = f"{drawer} {number}: {prompt}: {result.score:.3f}, {result.seconds:.1f} s"
             print(line, file=sys.stderr, flush=True)
-            yield Tile(result.image, f"{prompt}\n{drawer}, {result.seconds:.0f} s")
+            yield Tile(result.image, f"{prompt}\n{drawer}")
 
 
 if __name__ == "__main__":

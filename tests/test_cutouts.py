@@ -14,19 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from text2art.core import Cutouts, Looks
-from text2art.cutouts import (
-    PixraySampler,
-    ViewSampler,
-    _atlas,
-    _footprints,
-    _jitter,
-    _project,
-    _Uniform,
-    cut,
-    homography,
-    perspective,
-    still,
-)
+from text2art.cutouts.choices import Uniform, homography, jitter, perspective
+from text2art.cutouts.cut import atlas_of, cut, footprints, project
+from text2art.cutouts.recipes import PixraySampler, ViewSampler
 from text2art.options.cutouts import ViewOptions
 from text2art.runtime import stream
 
@@ -34,8 +24,8 @@ SQUARE = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
 ASPECTS = [(64, 64), (96, 54), (54, 96), (120, 24), (33, 47)]
 
 
-def uniform(count: int, seed: int = 0) -> _Uniform:
-    return _Uniform(stream(seed, "test"), count)
+def uniform(count: int, seed: int = 0) -> Uniform:
+    return Uniform(stream(seed, "test"), count)
 
 
 def looks_of(matrices: Tensor, *, reflect: bool = True, fill: float = 0.25) -> Looks:
@@ -48,6 +38,12 @@ def looks_of(matrices: Tensor, *, reflect: bool = True, fill: float = 0.25) -> L
         fill=torch.full((3,), fill),
         noise_stream=lambda size: stream(0, f"noise/{size}"),
     )
+
+
+def still(looks: Looks) -> Looks:
+    """Return the same looks without color changes and noise."""
+    plain = torch.eye(3, 4).expand(looks.color.shape[0], 3, 4)
+    return replace(looks, color=plain, noise=torch.zeros_like(looks.noise))
 
 
 def random_picture(height: int, width: int, channels: int = 3, seed: int = 0) -> Tensor:
@@ -100,7 +96,7 @@ def test_projection_agrees_with_kornia(seed: int) -> None:
     y, x = torch.meshgrid(line, line, indexing="ij")
     points = torch.stack([x, y], dim=-1).reshape(1, -1, 2).expand(4, -1, -1)
     theirs = kornia.geometry.linalg.transform_points(looks.matrices, points)
-    assert torch.allclose(_project(looks.matrices, 8).reshape(4, -1, 2), theirs, atol=1e-4)
+    assert torch.allclose(project(looks.matrices, 8).reshape(4, -1, 2), theirs, atol=1e-4)
 
 
 def test_a_random_look_agrees_with_plain_sampling() -> None:
@@ -110,7 +106,7 @@ def test_a_random_look_agrees_with_plain_sampling() -> None:
     size = 64  # finer than the picture: no level but the picture itself is read
     plain = F.grid_sample(
         picture.expand(5, -1, -1, -1),
-        _project(looks.matrices, size),
+        project(looks.matrices, size),
         padding_mode="reflection",
         align_corners=False,
     )
@@ -144,7 +140,7 @@ def test_a_constant_picture_stays_constant_at_any_scale() -> None:
 
 def test_each_look_reads_the_level_of_its_scale() -> None:
     matrices = torch.cat([scaled(s, s) for s in (1.0, 0.5, 0.25, 0.1)])
-    spread = _footprints(matrices, 128, 128, 32)
+    spread = footprints(matrices, 128, 128, 32)
     assert torch.allclose(spread, torch.tensor([4.0, 2.0, 1.0, 0.4]), atol=1e-4)
     # A checkerboard of single pixels is gray to every look that cannot resolve it.
     board = torch.tensor([[0.0, 1.0], [1.0, 0.0]]).repeat(64, 64).expand(1, 3, 128, 128)
@@ -155,7 +151,7 @@ def test_each_look_reads_the_level_of_its_scale() -> None:
 
 def test_the_atlas_holds_the_halvings() -> None:
     picture = random_picture(21, 34)
-    atlas, boxes = _atlas(picture, 3)
+    atlas, boxes = atlas_of(picture, 3)
     for level, (left, top, width, height) in enumerate(boxes.int().tolist()):
         held = atlas[..., top : top + height, left : left + width]
         small = picture
@@ -164,7 +160,7 @@ def test_the_atlas_holds_the_halvings() -> None:
                 small, size=((small.shape[-2] + 1) // 2, (small.shape[-1] + 1) // 2), mode="area"
             )
         assert torch.equal(held, small)
-    assert torch.equal(_atlas(picture, 0)[0], picture)
+    assert torch.equal(atlas_of(picture, 0)[0], picture)
 
 
 def test_very_wide_pictures_run_out_of_levels_gracefully() -> None:
@@ -296,9 +292,9 @@ def test_turned_views_of_wide_pictures_are_not_sheared() -> None:
 
 
 def test_no_jitter_is_no_change_and_gray_stays_gray() -> None:
-    plain = _jitter(uniform(4), 0, 0, 0, 0)
+    plain = jitter(uniform(4), 0, 0, 0, 0)
     assert torch.allclose(plain, torch.eye(3, 4).expand(4, 3, 4), atol=1e-6)
-    turned = _jitter(uniform(50), 0, 0, 0.5, 0.5)
+    turned = jitter(uniform(50), 0, 0, 0.5, 0.5)
     gray = turned[:, :, :3] @ torch.full((3,), 0.4)
     assert torch.allclose(gray, torch.full((50, 3), 0.4), atol=1e-5)
 

@@ -56,7 +56,7 @@ def test_terms_belong_to_the_very_picture(models: Models) -> None:
     with Session(settings(), models=models) as session:
         frames = session.frames()
         first = next(frames)
-        again = loop.look(Session(settings(), models=models)._scene, 0, 6)
+        again = loop.look(Session(settings(), models=models).scene, 0, 6)
     assert again.terms.keys() == first.terms.keys()
     for name, term in first.terms.items():
         torch.testing.assert_close(again.terms[name], term)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from text2art.core import Cutouts, View
-from text2art.cutouts import ViewSampler
+from text2art.cutouts.recipes import ViewSampler
 from text2art.losses.prompt import PromptLoss, Target, squared_angle
 from text2art.losses.saturation import SaturationLoss
 from text2art.losses.smoothness import SmoothnessLoss

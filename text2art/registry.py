@@ -115,13 +115,13 @@ BUILTIN: Mapping[str, tuple[Component, ...]] = {
     "cutouts": (
         Component(
             "views",
-            "text2art.cutouts:ViewSampler",
+            "text2art.cutouts.recipes:ViewSampler",
             "Whole views and zooms whose share shifts from composition to detail.",
             "text2art.options.cutouts:ViewOptions",
         ),
         Component(
             "pixray",
-            "text2art.cutouts:pixray_sampler",
+            "text2art.cutouts.recipes:pixray_sampler",
             "pixray's recipe: 60 % zooms, 40 % padded wide views, jitter and noise.",
         ),
     ),

@@ -33,6 +33,10 @@ class Session:
         settings: the settings as resolved: seed drawn, perceptors named.
         notices: what the user should know (unknown words, cut prompts, the choice of perceptor).
         drawer: the drawer, for results beyond pixels (`CellSource`, `SvgSource`).
+        scene: what the loop runs on.
+        ensemble: the perceptors that look.
+        models: the cache that they came from.
+        seconds: time spent drawing so far, that of the caller between frames included.
     """
 
     def __init__(self, settings: Settings, *, models: Models | None = None) -> None:
@@ -43,12 +47,12 @@ class Session:
         with memory_errors("loading the models"):
             ensemble = self.models.ensemble(settings.perceptor, settings.preset)
         self.settings = settings.changed(seed=seed, perceptor=_spelled(ensemble, settings))
-        self._ensemble = ensemble
+        self.ensemble = ensemble
         self._say_what_is_used(parsed)
         with memory_errors("setting up the picture"):
             self.drawer = self._make_drawer(seed)
-            self._scene = self._make_scene(parsed, seed)
-        self._watch = Watch(self.settings, self._scene)
+            self.scene = self._make_scene(parsed, seed)
+        self._watch = Watch(self.settings, self.scene)
         self._frames: Generator[Frame] | None = None
         self._made = 0
         self.seconds = 0.0
@@ -83,7 +87,7 @@ class Session:
 
     def _draw(self) -> Generator[Frame]:
         started = time.perf_counter()
-        running = loop.run(self._scene, self.settings.steps)
+        running = loop.run(self.scene, self.settings.steps)
         while True:
             with memory_errors("drawing"):
                 frame = next(running, None)
@@ -106,7 +110,7 @@ class Session:
         """
         self._watch.restore_best()
         with memory_errors("drawing"):
-            return loop.look(self._scene, self._made, self.settings.steps, final=True)
+            return loop.look(self.scene, self._made, self.settings.steps, final=True)
 
     def record(self) -> dict[str, Any]:
         """Return what is needed to draw this picture again, as plain values."""
@@ -115,7 +119,7 @@ class Session:
             "settings": self.settings.given(),
             "seed": self.settings.seed,
             "perceptors": [
-                {"name": p.name, "weight": w, "sha256": p.digest} for p, w in self._ensemble
+                {"name": p.name, "weight": w, "sha256": p.digest} for p, w in self.ensemble
             ],
             "device": self.models.runtime.device.type,
             "torch": str(torch.__version__),
@@ -124,12 +128,12 @@ class Session:
     # ---- setting up ------------------------------------------------------------------------
 
     def _say_what_is_used(self, parsed: tuple[Prompt, ...]) -> None:
-        names = ", ".join(self._ensemble.names)
-        self.notices.append(f"perceptor: {names} ({self._ensemble.choice})")
+        names = ", ".join(self.ensemble.names)
+        self.notices.append(f"perceptor: {names} ({self.ensemble.choice})")
         self.notices.extend(prompts.number_notices(parsed))
         for prompt in parsed:
             if not prompt.is_image:
-                self.notices.extend(self._ensemble.notices(prompt.text))
+                self.notices.extend(self.ensemble.notices(prompt.text))
 
     def _make_drawer(self, seed: int | str) -> Drawer:
         s = self.settings
@@ -176,10 +180,10 @@ class Session:
     def _targets(self, prompt: Prompt) -> list[Target]:
         with torch.no_grad():
             if not prompt.is_image:
-                return [Target(p, w, p.read([prompt.text])) for p, w in self._ensemble]
+                return [Target(p, w, p.read([prompt.text])) for p, w in self.ensemble]
             picture = load_picture(prompt.text)
             targets = []
-            for perceptor, weight in self._ensemble:
+            for perceptor, weight in self.ensemble:
                 tensor = to_tensor(picture, perceptor.size, perceptor.size)[:, :3]
                 seen = perceptor.see(tensor.to(self.models.runtime.device))
                 targets.append(Target(perceptor, weight, seen))

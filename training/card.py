@@ -16,7 +16,7 @@ draw offline, at once. It is not a general CLIP: it knows {subjects} subjects, {
 counts from 1 to 4, {backgrounds} backgrounds and {styles} styles; all other words are one
 "unknown word". `perceptor.json` lists every word it knows.
 
-Made by one command: `python -m training.make --budget {minutes:.0f}m --out weights/starter`.
+The command that makes such a model: `python -m training.make --budget {minutes:.0f}m --out weights/starter`.
 
 ## Data
 No outside picture was used. Pictures of 64 x 64 are drawn by `training/` while it trains:
@@ -43,7 +43,8 @@ open_clip's transformer, {layers} layers of width {width}, CLIP's tokenizer, {to
 - "Free" adversarial training (arXiv:1904.12843): each batch is replayed while an L2-bounded
   perturbation of the pictures grows; this is what makes the gradients drawable.
 - On-policy fakes: in the later part, pictures guided to captions by the model itself join each
-  batch and are told apart from real ones; to the eye this cleaned up figure and ground.
+  batch and are told apart from real ones; in one short comparison, by eye, figure and ground
+  were cleaner for it.
 - The exported weights are a running average of the trained ones.
 
 Trained for {minutes:.0f} minutes on {device}: {seen:,} image updates.{note}

@@ -5,7 +5,6 @@ and the spherical loss. All prompts are drawn at once.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -72,21 +71,30 @@ def views(
     return noisy
 
 
-def _climb(
-    model: StarterCLIP, pyramid: Pyramid, target: Tensor, *, gen: torch.Generator,
-    part: tuple[float, float], steps: int, count: int, rate: float, decay: float, smooth: float,
+def draw(
+    model: StarterCLIP, prompts: Sequence[str], *, steps: int = 140, side: int = 64,
+    count: int = 6, starts: int = 2, seed: int = 0, rate: float = 0.08, decay: float = 0.5,
+    smooth: float = 0.5, zoom: tuple[float, float] = (0.8, 0.6),
 ) -> Tensor:  # fmt: skip
-    """Draw from one share of the way to another; return the last scores, (N,)."""
+    """Return one picture per prompt, (P, 3, side, side): the best scored of several starts.
+
+    Finer grids learn slower by `decay`. `zoom` is the smallest view, at first and at last: whole
+    views come first, for zooms at the start make several small subjects out of one.
+    """
+    device = next(model.parameters()).device
+    gen = torch.Generator().manual_seed(seed)
+    target = read(model, prompts).repeat_interleave(starts, 0)
+    pyramid = Pyramid(len(target), side, gen, device)
     rates = [rate * 2.0 ** (-decay * level) for level in range(len(pyramid.grids))]
     optimizer = torch.optim.Adam([{"params": [g]} for g in pyramid.grids], betas=(0.9, 0.95))
     score = torch.zeros(len(target))
-    for step in range(round(part[0] * steps), round(part[1] * steps)):
+    for step in range(steps):
         t = step / steps
         for group, full in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = full * min(1.0, 2.0 * (1 - t) + 0.1)
         pictures = pyramid()
-        # Whole views first: zooms at the start make several small subjects out of one.
-        looks = views(pictures, count, model.image_size, gen, least=0.92 - 0.32 * t)
+        least = zoom[0] + (zoom[1] - zoom[0]) * t
+        looks = views(pictures, count, model.image_size, gen, least=least)
         seen = F.normalize(model.encode_image((looks - 0.5) * 4.0), dim=-1)
         chord = (seen - target.repeat_interleave(count, 0)).norm(dim=-1)
         loss = (2 * (chord / 2).arcsin() ** 2).sum() / count
@@ -96,36 +104,11 @@ def _climb(
         (loss + smooth * (across + down).sum()).backward()
         optimizer.step()
         now = (1 - chord.detach().cpu() ** 2 / 2).view(-1, count).mean(1)
-        score = 0.8 * score + 0.2 * now
-    return score
-
-
-def draw(
-    model: StarterCLIP, prompts: Sequence[str], *, steps: int = 140, side: int = 64,
-    count: int = 6, starts: int = 3, seed: int = 0, rate: float = 0.08, decay: float = 0.5,
-    smooth: float = 0.5,
-) -> Tensor:  # fmt: skip
-    """Return one picture per prompt, (P, 3, side, side).
-
-    Several starts are drawn for a third of the way; the best one of each prompt goes on. What the
-    first steps lay down is never undone, and the score after a third predicts the last one.
-    """
-    device = next(model.parameters()).device
-    gen = torch.Generator().manual_seed(seed)
-    target = read(model, prompts)
-    many = Pyramid(len(prompts) * starts, side, gen, device)
-    climb = partial(
-        _climb, model, gen=gen, steps=steps, count=count, rate=rate, decay=decay, smooth=smooth
-    )
-    score = climb(many, target.repeat_interleave(starts, 0), part=(0.0, 0.33))
+        score = 0.9 * score + 0.1 * now
     best = score.view(-1, starts).argmax(1) + torch.arange(len(prompts)) * starts
-    pyramid = Pyramid(len(prompts), side, gen, device)
-    with torch.no_grad():
-        for grid, drawn in zip(pyramid.grids, many.grids, strict=True):
-            grid.copy_(drawn[best.to(device)])
-    climb(pyramid, target, part=(0.33, 1.0))
-    pictures: Tensor = pyramid().detach()
-    return pictures
+    pictures = pyramid().detach()
+    chosen: Tensor = pictures[best.to(device)]
+    return chosen
 
 
 def sheet(pictures: Tensor, prompts: Sequence[str], columns: int = 8) -> Image.Image:

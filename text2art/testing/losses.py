@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from text2art.core import Loss, View
-from text2art.cutouts import ViewSampler
+from text2art.cutouts.recipes import ViewSampler
 from text2art.options.cutouts import ViewOptions
 from text2art.testing.promise import noise, require
 
