@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from text2art.errors import WeightsCorrupt, WeightsMissing
 from text2art.nets.starter import StarterCLIP, StarterConfig, load_starter
+from text2art.weights import catalog
 from training.captions import WordTokenizer, known_tokens
 from training.export import fold, write
 
@@ -126,3 +127,13 @@ def test_shipped_weights() -> None:
     texts = ["a red apple", "a blue apple", "a red car"]
     out = torch.nn.functional.normalize(model.encode_text(model.tokenize(texts)), dim=-1)
     assert (out @ out.T).fill_diagonal_(0).max() < 0.95
+
+
+def test_the_shipped_files_are_the_registered_ones() -> None:
+    """`weights/weights.toml` pins what ships, so that a new export cannot be half committed."""
+    starter = catalog.entry("starter")
+    folder = catalog.starter_folder()
+    for file in starter.files:
+        path = folder.parent / file.path
+        assert catalog.sha256_of(path) == file.sha256
+        assert path.stat().st_size == file.size

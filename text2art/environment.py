@@ -8,6 +8,7 @@ forbids the network, `TEXT2ART_ALLOW_PRIVATE_URLS=1` allows pictures from privat
 from __future__ import annotations
 
 import os
+from collections.abc import MutableMapping
 from pathlib import Path
 
 import platformdirs
@@ -29,6 +30,15 @@ def offline() -> bool:
 def private_urls_allowed() -> bool:
     """Whether pictures may be loaded from private and loopback addresses."""
     return _is_on("TEXT2ART_ALLOW_PRIVATE_URLS")
+
+
+def share_cores(environment: MutableMapping[str, str]) -> None:
+    """Let torch's waiting threads sleep rather than spin, unless the caller chose otherwise.
+
+    Spinning threads that lose a core to another program hold up every operation: on a busy machine
+    a step was measured to take several times as long. Read once, when torch is imported.
+    """
+    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _is_on(name: str) -> bool:

@@ -16,7 +16,8 @@ draw offline, at once. It is not a general CLIP: it knows {subjects} subjects, {
 counts from 1 to 4, {backgrounds} backgrounds and {styles} styles; all other words are one
 "unknown word". `perceptor.json` lists every word it knows.
 
-The command that makes such a model: `python -m training.make --budget {minutes:.0f}m --out weights/starter`.
+The command that makes such a model:
+`python -m training.make --budget {minutes:.0f}m --out weights/starter`.
 
 ## Data
 No outside picture was used. Pictures of 64 x 64 are drawn by `training/` while it trains:

@@ -38,7 +38,7 @@ def fold(state: dict[str, Tensor], epsilon: float = 1e-5) -> dict[str, Tensor]:
 
 def read_checkpoint(path: Path) -> tuple[StarterConfig, Tensor, dict[str, Tensor]]:
     """Return configuration, known token ids and the averaged weights, folded, of a checkpoint."""
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     ids = state["token_ids"]
     config = StarterConfig(image_plan=state["recipe"]["image_plan"], tokens=len(ids) + 2)
     return config, ids, fold(state["average"])

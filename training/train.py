@@ -218,7 +218,7 @@ class Trainer:
 
     def load(self, path: Path) -> None:
         """Continue from a checkpoint of the same architecture."""
-        state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=False)
+        state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.heads.load_state_dict(state["heads"])
         self.scale.data.copy_(state["scale"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -12,6 +13,7 @@ from text2art import __version__
 from text2art.cli import again, doctor, draw, info, serve, weights
 from text2art.cli.boundary import boundary
 from text2art.cli.flags import with_settings
+from text2art.environment import share_cores
 
 app = typer.Typer(
     name="text2art",
@@ -50,5 +52,6 @@ app.add_typer(weights.app, name="weights")
 
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; this is the `text2art` script."""
+    share_cores(os.environ)  # before any command imports torch
     given = list(sys.argv[1:] if arguments is None else arguments)
     app(args=draw.spell_video(given), prog_name="text2art")

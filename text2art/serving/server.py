@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from text2art.environment import share_cores
 from text2art.errors import MissingExtra, SettingsError, Text2ArtError
 from text2art.serving import schema
 
@@ -82,6 +83,7 @@ def environment(source: Path, port: int) -> dict[str, str]:
             f"cog needs a command 'python' beside {sys.executable!r}: use a virtual environment"
         )
     values = dict(os.environ)
+    share_cores(values)
     values["PATH"] = os.pathsep.join([folder, *filter(None, [values.get("PATH")])])
     values["PORT"] = str(port)
     values["COG_PREDICT_TYPE_STUB"] = f"{source}:Predictor"
