@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from text2art.core import Cutouts, Looks
+from text2art.core import Border, Cutouts, Looks
 from text2art.cutouts.choices import Uniform, homography, jitter, perspective
 from text2art.cutouts.cut import atlas_of, cut, footprints, project
 from text2art.cutouts.recipes import PixraySampler, ViewSampler
@@ -28,11 +28,11 @@ def uniform(count: int, seed: int = 0) -> Uniform:
     return Uniform(stream(seed, "test"), count)
 
 
-def looks_of(matrices: Tensor, *, reflect: bool = True, fill: float = 0.25) -> Looks:
+def looks_of(matrices: Tensor, *, border: Border = Border.MIRROR, fill: float = 0.25) -> Looks:
     n = len(matrices)
     return Looks(
         matrices=matrices,
-        reflect=torch.full((n,), reflect),
+        border=torch.full((n,), border),
         color=torch.eye(3, 4).expand(n, 3, 4),
         noise=torch.zeros(n),
         fill=torch.full((3,), fill),
@@ -99,15 +99,18 @@ def test_projection_agrees_with_kornia(seed: int) -> None:
     assert torch.allclose(project(looks.matrices, 8).reshape(4, -1, 2), theirs, atol=1e-4)
 
 
-def test_a_random_look_agrees_with_plain_sampling() -> None:
+@pytest.mark.parametrize(
+    ("mode", "padding"), [(Border.MIRROR, "reflection"), (Border.SMEAR, "border")]
+)
+def test_a_random_look_agrees_with_plain_sampling(mode: Border, padding: str) -> None:
     picture = random_picture(40, 56)
     looks = still(ViewSampler(ViewOptions(perspective=0.3), 5, 3).choose(2, 0.9, 56, 40))
-    looks = replace(looks, reflect=torch.ones(5, dtype=torch.bool))
+    looks = replace(looks, border=torch.full((5,), mode))
     size = 64  # finer than the picture: no level but the picture itself is read
     plain = F.grid_sample(
         picture.expand(5, -1, -1, -1),
         project(looks.matrices, size),
-        padding_mode="reflection",
+        padding_mode=padding,
         align_corners=False,
     )
     assert torch.allclose(cut(picture, looks, size), plain, atol=1e-4)
@@ -178,7 +181,7 @@ def test_beyond_the_border_the_picture_is_mirrored() -> None:
 
 def test_beyond_the_border_there_is_the_fill() -> None:
     picture = torch.ones(1, 3, 16, 16)
-    crop = cut(picture, looks_of(scaled(1, 1, 1.0), reflect=False, fill=0.25), 16)[0, 0]
+    crop = cut(picture, looks_of(scaled(1, 1, 1.0), border=Border.FILL, fill=0.25), 16)[0, 0]
     assert torch.allclose(crop[4:12, :7], torch.ones(8, 7), atol=1e-5)
     assert torch.allclose(crop[:, 9:], torch.full((16, 7), 0.25), atol=1e-5)
 
@@ -186,7 +189,7 @@ def test_beyond_the_border_there_is_the_fill() -> None:
 def test_a_letterboxed_look_holds_the_whole_picture() -> None:
     """Twice as wide as high: half the look is picture, the rest fill, with soft edges."""
     picture = torch.ones(1, 3, 32, 64)
-    crop = cut(picture, looks_of(scaled(1, 2), reflect=False, fill=0.0), 32)[0, 0]
+    crop = cut(picture, looks_of(scaled(1, 2), border=Border.FILL, fill=0.0), 32)[0, 0]
     assert torch.allclose(crop.mean(), torch.tensor(0.5), atol=0.03)
     assert crop[16].min() > 0.4
     assert crop[16, 8:24].min() > 0.999
@@ -210,11 +213,11 @@ def test_color_and_noise_are_applied() -> None:
     assert 0.2 < (crops[1] - crops[0]).std() < 0.4
 
 
-@pytest.mark.parametrize("reflect", [True, False])
-def test_gradients_of_cutting_are_true(reflect: bool) -> None:
+@pytest.mark.parametrize("border", list(Border))
+def test_gradients_of_cutting_are_true(border: Border) -> None:
     picture = random_picture(6, 9).requires_grad_()
     angled = ViewSampler(ViewOptions(rotation=20, noise=0), 2, 5).choose(0, 0, 9, 6).matrices
-    looks = looks_of(torch.cat([angled, scaled(1.2, 1.7)]), reflect=reflect)
+    looks = looks_of(torch.cat([angled, scaled(1.2, 1.7)]), border=border)
     weights = torch.randn(3, 3, 4, 4, generator=stream(0, "weights"))
     (gradient,) = torch.autograd.grad((cut(picture, looks, 4) * weights).sum(), picture)
     # The crops are linear in the picture: a step changes them by exactly the gradient's product.
@@ -264,7 +267,7 @@ def test_views_are_square_windows_in_range(size: tuple[int, int]) -> None:
     assert wholes.min() >= 0.9 * short - 1e-3
     assert wholes.max() <= 1.05 * long + 1e-3
     assert corners_of(looks)[:100].abs().max() <= 1 + 1e-4  # zooms stay inside
-    assert bool(looks.reflect[:100].all())
+    assert bool((looks.border[:100] == Border.SMEAR).all())
     # Every part of the picture is looked at.
     assert corners_of(looks)[..., 0].min() < -0.9
     assert corners_of(looks)[..., 0].max() > 0.9
@@ -301,7 +304,7 @@ def test_no_jitter_is_no_change_and_gray_stays_gray() -> None:
 
 def test_pixray_recipe_on_a_square() -> None:
     looks = PixraySampler(1000, 2).choose(0, 0, 90, 90)
-    zooms = looks.reflect
+    zooms = looks.border != Border.FILL
     assert int(zooms.sum()) == 600
     assert bool(zooms[:600].all())
     assert looks.noise.max() <= 0.1
@@ -326,21 +329,22 @@ def test_pixray_recipe_on_a_square() -> None:
 @pytest.mark.parametrize("size", [(96, 54), (54, 96)])
 def test_pixray_recipe_beyond_squares(size: tuple[int, int]) -> None:
     looks = PixraySampler(1000, 2).choose(0, 0, *size)
-    plain = looks.matrices[:, 2, :2].abs().amax(dim=1) < 1e-6
+    flat = looks.matrices[:, 2, :2].abs().amax(dim=1) < 1e-6
+    zoomed, wide_ones = flat & (looks.border != Border.FILL), flat & (looks.border == Border.FILL)
     pixels = torch.tensor(size, dtype=torch.float32)
     sides = looks.matrices[:, [0, 1], [0, 1]] * pixels
-    zooms = sides[plain & looks.reflect]
+    zooms = sides[zoomed]
     ratio = zooms[:, 0] / zooms[:, 1]
-    whole_height = looks.matrices[plain & looks.reflect][:, [0, 1], [0, 1]].amax(dim=1) > 0.9999
+    whole_height = looks.matrices[zoomed][:, [0, 1], [0, 1]].amax(dim=1) > 0.9999
     assert ratio[~whole_height].min() >= 0.85 - 1e-3
     assert ratio[~whole_height].max() <= 1.2 + 1e-3
-    assert corners_of(looks)[plain & looks.reflect].abs().max() <= 1 + 1e-4
-    wide = sides[plain & ~looks.reflect]
+    assert corners_of(looks)[zoomed].abs().max() <= 1 + 1e-4
+    wide = sides[wide_ones]
     assert torch.allclose(wide[:, 0], wide[:, 1], rtol=1e-4)  # letterboxed, not squeezed
     assert wide.min() >= max(size) - 1e-3
     assert wide.max() <= max(size) / 0.9 + 1e-3
     # The picture never leaves the look: its long side fits, its short side moves within.
-    inverse = torch.linalg.inv(looks.matrices[plain & ~looks.reflect])
+    inverse = torch.linalg.inv(looks.matrices[wide_ones])
     points = torch.cat([SQUARE, torch.ones(4, 1)], dim=1) @ inverse.transpose(1, 2)
     assert (points[..., :2] / points[..., 2:]).abs().max() <= 1.001
 

@@ -7,6 +7,7 @@ sRGB in [0, 1]. Embeddings are `(N, D)` of unit length.
 from __future__ import annotations
 
 import abc
+import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypedDict, runtime_checkable
@@ -109,21 +110,29 @@ class Perceptor(Protocol):
         ...
 
 
+class Border(enum.IntEnum):
+    """What a look sees beyond the picture's border."""
+
+    FILL = 0  # the fill color
+    SMEAR = 1  # the nearest color of the picture
+    MIRROR = 2  # the picture's mirror image
+
+
 @dataclass(frozen=True)
 class Looks:
     """The random choices by which a picture is looked at in one step, on the CPU.
 
     Attributes:
         matrices: `(N, 3, 3)`, homographies from output to picture coordinates, both in [-1, 1].
-        reflect: `(N,)` bool, mirror beyond the border (else `fill`).
+        border: `(N,)` of `Border`, what is seen beyond the picture's border.
         color: `(N, 3, 4)`, affine color changes.
         noise: `(N,)`, standard deviation of added noise.
-        fill: `(3,)`, color beyond the border and behind transparency.
+        fill: `(3,)`, color of `Border.FILL` and behind transparency.
         noise_stream: gives the random stream of the noise for a crop size.
     """
 
     matrices: Tensor
-    reflect: Tensor
+    border: Tensor
     color: Tensor
     noise: Tensor
     fill: Tensor

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from text2art.core import Looks
+from text2art.core import Border, Looks
 from text2art.runtime import move
 
 
@@ -35,9 +35,9 @@ def cut(image: Tensor, looks: Looks, size: int) -> Tensor:
     atlas, boxes = atlas_of(image, int(level.max()))
 
     at = project(matrices, size)  # (N, S, S, 2), picture coordinates in [-1, 1]
-    reflect = move(looks.reflect, image)[:, None, None, None]
+    border = move(looks.border, image)[:, None, None, None]
     clamped = at.clamp(-1, 1)
-    inside = torch.where(reflect, 2 * clamped - at, clamped)
+    inside = torch.where(border == Border.MIRROR, 2 * clamped - at, clamped)
     # From the picture to its box of the atlas, no further out than the centers of border pixels.
     box = move(boxes[level], image)[:, None, None]  # (N, 1, 1, 4): left, top, width, height
     extent = torch.tensor(atlas.shape[:-3:-1], dtype=torch.float32, device=image.device)
@@ -50,11 +50,11 @@ def cut(image: Tensor, looks: Looks, size: int) -> Tensor:
     tall = F.grid_sample(atlas, grid.reshape(1, n * size, size, 2), align_corners=False)
     crops = tall.reshape(3, n, size * size).transpose(0, 1)
 
-    if not bool(looks.reflect.all()):
+    if bool((looks.border == Border.FILL).any()):
         edge = (1 - at.abs()) * torch.tensor([width, height], device=image.device) / 2
         softness = move(spread, image)[:, None, None, None]
         cover = (edge / softness + 0.5).clamp(0, 1).prod(dim=-1)
-        cover = torch.where(reflect[..., 0], torch.ones_like(cover), cover).reshape(n, 1, -1)
+        cover = cover.masked_fill(border[..., 0] != Border.FILL, 1).reshape(n, 1, -1)
         crops = fill[:, :, :, 0] + (crops - fill[:, :, :, 0]) * cover
     color = move(looks.color, image)
     crops = torch.baddbmm(color[:, :, 3:], color[:, :, :3], crops).reshape(n, 3, size, size)

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from text2art.core import Looks
+from text2art.core import Border, Looks
 from text2art.cutouts.choices import (
     Uniform,
     jitter,
@@ -58,7 +58,9 @@ class ViewSampler:
         matrices = turned @ perspective(draw, o.perspective)
         return Looks(
             matrices=matrices,
-            reflect=side <= 1.15 * short,  # mirroring further would double the subject
+            # A mirrored border would let half a subject at the edge pass for a whole one; smeared
+            # further out it would be stripes.
+            border=torch.where(side <= 1.15 * short, Border.SMEAR, Border.FILL),
             color=jitter(draw, *[o.jitter] * 4),
             noise=draw.between(0, o.noise),
             fill=draw.between(0, 1)[:1].expand(3),
@@ -75,10 +77,10 @@ class PixraySampler:
 
     60 % zooms: perspective 0.4 (p 0.7), crop of 25-95 % of the area with ratio 0.85-1.2; 40 % wide:
     the whole picture at 90-100 % (moving only along the short side) on the step's random gray,
-    perspective 0.2 (p 0.7). All: hue and saturation jitter 0.1 (p 0.8), noise up to 0.1; border
-    reflected. Departures: views are read from the full picture rather than from one pooled to the
-    crop size, the border is always mirrored where pixray alternates mirrored and smeared, and a
-    crop taller or wider than the picture is cut to it rather than drawn again.
+    perspective 0.2 (p 0.7). All: hue and saturation jitter 0.1 (p 0.8), noise up to 0.1. The
+    border of zooms is mirrored and smeared by turns. Departures: views are read from the full
+    picture rather than from one pooled to the crop size, and a crop taller or wider than the
+    picture is cut to it rather than drawn again.
     """
 
     def __init__(self, count: int, seed: int | str) -> None:
@@ -115,7 +117,7 @@ class PixraySampler:
         jittered = draw.below(0.8) * 0.1
         return Looks(
             matrices=torch.where(zooms[:, None, None], zoomed, wide),
-            reflect=zooms,
+            border=torch.where(zooms, Border.SMEAR if step % 2 else Border.MIRROR, Border.FILL),
             color=jitter(draw, 0.0, 0.0, jittered, jittered),
             noise=draw.between(0, 0.1),
             fill=fill,
