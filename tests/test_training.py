@@ -220,7 +220,8 @@ def test_make_runs_from_end_to_end_and_resumes(tmp_path: Path) -> None:
               "--device", "cpu", "--pictures", "128"]  # fmt: skip
     assert make.main([*common, "--budget", "10s"]) == 0
     model = load_starter(tmp_path / "out")
-    assert make.main([*common, "--budget", "12s", "--resume"]) == 0
+    # Twice the budget: on a busy machine the first run may end seconds past its own.
+    assert make.main([*common, "--budget", "20s", "--resume"]) == 0
     again = load_starter(tmp_path / "out")
     weights = zip(model.parameters(), again.parameters(), strict=True)
     assert any(not torch.equal(a, b) for a, b in weights)
