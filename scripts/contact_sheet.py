@@ -71,7 +71,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--device", help="default: TEXT2ART_DEVICE, else what is there")
     parser.add_argument(
-        "--set", nargs="*", default=[], metavar="NAME=VALUE", help="further settings"
+        "--set", nargs="*", default=["cuts=10"], metavar="NAME=VALUE", help="further settings"
     )
     return parser.parse_args(arguments)
 

@@ -116,7 +116,7 @@ def test_descent_reaches_a_plain_color(name: str, palette: str) -> None:
     drawer = make(name, palette=palette)
     wanted = torch.tensor([1.0, 236 / 255, 39 / 255]).reshape(1, 3, 1, 1)  # PICO-8's yellow
     optimizer = torch.optim.Adam(drawer.groups())  # type: ignore[arg-type]
-    for _ in range(60):
+    for _ in range(200):  # a draft's
         optimizer.zero_grad()
         (drawer() - wanted).square().mean().backward()
         optimizer.step()

@@ -45,7 +45,7 @@ class PyramidOptions(Options):
 class FftOptions(Options):
     """A decorrelated Fourier picture."""
 
-    decay: float = Field(1.5, ge=0, le=4, description="Fall of the spectrum with frequency.")
+    decay: float = Field(2.0, ge=0, le=4, description="Fall of the spectrum with frequency.")
     contrast: float = Field(1.5, gt=0, le=10, description="Contrast of the picture.")
     colors: float = Field(1.8, gt=0, le=10, description="Colorfulness; larger is more colorful.")
     learning_rate: float = Field(0.1, gt=0, le=10, description="Adam step of the spectrum.")
