@@ -18,7 +18,6 @@ from text2art.losses.prompt import PromptLoss, Target
 from text2art.perceptors import toy
 from text2art.runtime import pick
 from text2art.testing import ContractBroken, check_drawer, check_loss, check_perceptor
-from text2art.weights import catalog
 
 CPU = pick("cpu")
 
@@ -49,8 +48,6 @@ def test_the_prompt_loss(weight: float) -> None:
 
 @pytest.mark.parametrize("name", registry.components("perceptors"))
 def test_perceptors(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if name == "starter" and catalog.find("starter/perceptor.safetensors") is None:
-        pytest.skip("the starter models have not been made yet")
     monkeypatch.setattr(open_clip, "get_model_config", lambda _: {**TINY})
     model = "ViT-B-32@random" if name == "open_clip" else ""
     check_perceptor(registry.find("perceptors", name).load()(model, CPU))
