@@ -4,15 +4,23 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from training.captions import CONTEXT, UNKNOWN, WordTokenizer
 from training.compose import Composer
-from training.plan import Planner
+from training.planning import PlanSource, Written
 from training.subjects import SUBJECT_INDEX, SUBJECTS
-from training.world import BACKGROUND_NAMES, BACKGROUNDS_ALIKE
+from training.world import (
+    BACKGROUND,
+    BACKGROUND_NAMES,
+    BACKGROUNDS_ALIKE,
+    COLOR,
+    RELATION,
+    SECOND,
+    SECOND_COLOR,
+    SUBJECT,
+)
 
+# Columns of the attribute table that have a linear head of their own, dropped at export.
 HEADS = ("subject", "color", "count", "background", "style")
 
 
@@ -21,10 +29,10 @@ class Batch:
     """B pictures with 2B captions: one true caption each, then one with a changed attribute each.
 
     Attributes:
-        images: (B, 3, 64, 64) in [0, 1].
-        rows: (2B, CONTEXT) rows of the token table.
+        images: (B, 3, S, S) in [0, 1].
+        rows: (2B, L) rows of the token table, L no longer than the longest caption needs.
         masked: (B, 2B) true where a caption may be true of a picture that it was not written for.
-        truth: (B, 5) attributes, -1 unknown.
+        truth: (B, columns) attributes, -1 unknown.
     """
 
     images: Tensor
@@ -33,95 +41,103 @@ class Batch:
     truth: Tensor
 
 
-def _may_hold() -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which subject and background captions may be true of which pictures' values."""
-    size = len(SUBJECTS) + 2
-    subject = np.eye(size, dtype=bool)
-    for i, kind in enumerate(SUBJECTS):
-        for broader in kind.broader:
-            subject[i, SUBJECT_INDEX[broader]] = True
-    ground = np.eye(len(BACKGROUND_NAMES) + 1, dtype=bool)
-    for a, b in BACKGROUNDS_ALIKE:
-        ground[a, b] = ground[b, a] = True
-    return subject, ground
-
-
 class Compatibility:
     """Tells which captions may be true of which pictures, so that they are no negatives."""
 
-    def __init__(self) -> None:
-        self._subject, self._ground = _may_hold()
+    def __init__(self, device: torch.device) -> None:
+        size = len(SUBJECTS) + 2
+        subject = torch.eye(size, dtype=torch.bool)
+        for i, kind in enumerate(SUBJECTS):
+            for broader in kind.broader:
+                subject[i, SUBJECT_INDEX[broader]] = True
+        ground = torch.eye(len(BACKGROUND_NAMES) + 1, dtype=torch.bool)
+        for a, b in BACKGROUNDS_ALIKE:
+            ground[a, b] = ground[b, a] = True
+        self._subject, self._ground = subject.to(device), ground.to(device)
 
-    def __call__(self, truth: NDArray[np.int64], claims: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Compare (B, 5) truths with (T, 5) claims: (B, T)."""
-        ok = np.ones((len(truth), len(claims)), dtype=bool)
-        for k in range(5):
-            t, c = truth[:, k][:, None], claims[:, k][None, :]
-            if k == 0:
-                same = self._subject[t, c]
-            elif k == 3:
-                same = self._ground[t, c]
-            else:
-                same = t == c
-            ok &= same | (c < 0) | (t < 0)
-        return ok
+    def __call__(self, truth: Tensor, claims: Tensor) -> Tensor:
+        """Compare (B, columns) truths with (T, columns) claims: (B, T).
+
+        A claim about two things holds whichever of them it names first; a claim about one thing
+        holds for either of two.
+        """
+        may = torch.ones(len(truth), len(claims), dtype=torch.bool, device=truth.device)
+        for column in range(truth.shape[1]):
+            if column not in (SUBJECT, COLOR, SECOND, RELATION, SECOND_COLOR):
+                table = self._ground if column == BACKGROUND else None
+                may &= _holds(truth[:, column], claims[:, column], table)
+        # Left and right, above and below change places with the order of naming.
+        turned = torch.where(truth[:, RELATION] >= 0, truth[:, RELATION] ^ 1, -1)
+        first = (truth[:, SUBJECT], truth[:, COLOR], truth[:, SECOND], truth[:, SECOND_COLOR])
+        swapped = (first[2], first[3], first[0], first[1])
+        two = first[2] < len(SUBJECTS)
+        either = self._pair(first, truth[:, RELATION], claims)
+        either |= self._pair(swapped, turned, claims) & two[:, None]
+        return may & either
+
+    def _pair(
+        self, things: tuple[Tensor, Tensor, Tensor, Tensor], relation: Tensor, claims: Tensor
+    ) -> Tensor:
+        subject, color, second, second_color = things
+        return (
+            _holds(subject, claims[:, SUBJECT], self._subject)
+            & _holds(color, claims[:, COLOR])
+            & _holds(second, claims[:, SECOND], self._subject)
+            & _holds(second_color, claims[:, SECOND_COLOR])
+            & _holds(relation, claims[:, RELATION])
+        )
+
+
+def _holds(truth: Tensor, claim: Tensor, table: Tensor | None = None) -> Tensor:
+    """Return (B, T) whether claims hold of truths; -1 on either side rules nothing out."""
+    t, c = truth[:, None], claim[None, :]
+    same = t == c if table is None else table[t, c]
+    return same | (c < 0) | (t < 0)
 
 
 class Stream:
-    """Draws batches from seeded generators, a few batches at a time (cheaper per picture)."""
+    """Draws batches: plans from a source, pictures on the composer's device.
 
-    def __init__(
-        self, planner: Planner, composer: Composer, token_ids: Tensor, seed: int, batch: int,
-        chunk: int = 3,
-    ) -> None:  # fmt: skip
-        self.planner, self.composer = planner, composer
-        self.batch, self.chunk = batch, chunk
-        self.rng = np.random.default_rng(seed)
+    Args:
+        source: gives written plans, from this process or from workers.
+        composer: draws them, several batches at a time (cheaper per picture).
+        seed: of the pictures' own random numbers.
+        batch: pictures per batch.
+    """
+
+    def __init__(self, source: PlanSource, composer: Composer, seed: int, batch: int) -> None:
+        self.source, self.composer, self.batch = source, composer, batch
         self.gen = torch.Generator(device=composer.device).manual_seed(seed)
-        self.tokenizer = WordTokenizer()
-        self.row_of = {int(t): i + 2 for i, t in enumerate(token_ids.tolist())}
-        self.row_of[0] = 0
-        self.compatible = Compatibility()
+        self.compatible = Compatibility(composer.device)
         self._ready: list[Batch] = []
-
-    def rows(self, captions: list[str], unknown_share: float = 0.0) -> Tensor:
-        """Return rows of the token table, (T, CONTEXT), some with an unknown word put in."""
-        table = np.zeros((len(captions), CONTEXT), dtype=np.int64)
-        u = self.rng.random((len(captions), 2))
-        for i, caption in enumerate(captions):
-            ids = self.tokenizer.ids(caption)
-            if u[i, 0] < unknown_share and len(ids) < CONTEXT:
-                ids.insert(1 + int(u[i, 1] * (len(ids) - 1)), UNKNOWN)
-            table[i, : len(ids)] = [self.row_of.get(t, 1) for t in ids]
-        return torch.from_numpy(table)
 
     def next(self, difficulty: float) -> Batch:
         """Return a batch; half of its pictures at most as hard as `difficulty`, half exactly."""
         if not self._ready:
-            n = self.batch * self.chunk
-            dif = np.full(n, difficulty, dtype=np.float32)
-            dif[::2] *= self.rng.random(len(dif[::2])).astype(np.float32)
-            self._ready = self._make(dif)
+            self._ready = self._make(self.source.next(difficulty))
         return self._ready.pop()
 
-    def _make(self, dif: NDArray[np.float32]) -> list[Batch]:
-        plan = self.planner.draw(dif, self.rng)
+    def pictures(self, n: int, difficulty: float) -> Tensor:
+        """Return pictures alone, (n, 3, S, S), without captions."""
+        parts: list[Tensor] = []
+        while sum(map(len, parts)) < n:
+            parts.append(self.next(difficulty).images)
+        return torch.cat(parts)[:n]
+
+    def _make(self, written: Written) -> list[Batch]:
+        plan, device = written.plan, self.composer.device
         images = self.composer.draw(plan, self.gen)
-        device = self.composer.device
+        truth = torch.from_numpy(plan.truth).to(device)
+        claims = torch.from_numpy(plan.claims).to(device)
+        false_claims = torch.from_numpy(plan.false_claims).to(device)
+        rows = torch.from_numpy(written.rows.astype(np.int64)).to(device)
+        false_rows = torch.from_numpy(written.false_rows.astype(np.int64)).to(device)
         batches = []
-        for start in range(0, len(dif), self.batch):
+        for start in range(0, len(images), self.batch):
             cut = slice(start, start + self.batch)
-            claims = np.concatenate([plan.claims[cut], plan.false_claims[cut]])
-            masked = self.compatible(plan.truth[cut], claims)
-            own = np.arange(len(masked))
-            masked[own, own] = False
-            rows = self.rows(plan.captions[cut] + plan.false_captions[cut], 0.06)
+            masked = self.compatible(truth[cut], torch.cat([claims[cut], false_claims[cut]]))
+            masked.fill_diagonal_(False)
             batches.append(
-                Batch(
-                    images[cut],
-                    rows.to(device),
-                    torch.from_numpy(masked).to(device),
-                    torch.from_numpy(plan.truth[cut]).to(device),
-                )
+                Batch(images[cut], torch.cat([rows[cut], false_rows[cut]]), masked, truth[cut])
             )
         return batches

@@ -86,7 +86,7 @@ endorse this model.
 
 
 def write_card(
-    folder: Path, *, sprites: Sprites, model: dict[str, Any], parameters: int,
+    folder: Path, *, part: str, sprites: Sprites, model: dict[str, Any], parameters: int,
     recipe: dict[str, Any], seen: int, seconds: float, device: str,
     results: dict[str, dict[str, float]], hashes: dict[str, str], note: str = "",
 ) -> None:  # fmt: skip

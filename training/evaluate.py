@@ -14,17 +14,29 @@ from training.plan import Plan, Planner
 from training.scenes import draw_scenes
 from training.sprites import Sprites
 from training.subjects import SUBJECTS, plural
-from training.world import BACKGROUND_NAMES, COLOR_NAMES, OTHER_BACKGROUND, PLAINS, SCENES
+from training.world import (
+    BACKGROUND,
+    BACKGROUND_NAMES,
+    COLOR,
+    COLOR_NAMES,
+    COUNT,
+    OTHER_BACKGROUND,
+    PLAINS,
+    SCENES,
+    SECOND,
+    SUBJECT,
+)
 
 _SEED = 977  # of the evaluation pictures; training uses small seeds
 
 
 def read(model: StarterCLIP, texts: Sequence[str]) -> Tensor:
     """Return unit embeddings of texts, (T, D)."""
-    return F.normalize(model.encode_text(model.tokenize(list(texts))), dim=-1)
+    tokens = model.tokenize(list(texts)).to(model.rows.device)
+    return F.normalize(model.encode_text(tokens), dim=-1)
 
 
-def see(model: StarterCLIP, images: Tensor, batch: int = 128) -> Tensor:
+def see(model: StarterCLIP, images: Tensor, batch: int = 256) -> Tensor:
     """Return unit embeddings of pictures in [0, 1], (N, D)."""
     parts = [model.encode_image((part - 0.5) * 4.0) for part in torch.split(images, batch)]
     return F.normalize(torch.cat(parts), dim=-1)
@@ -53,7 +65,7 @@ def _draw(
     gen = torch.Generator(device=composer.device).manual_seed(_SEED)
     planner = Planner(sprites, held_back=held_back)
     plan = planner.draw(np.full(n, difficulty, dtype=np.float32), rng)
-    return plan, composer.draw(plan, gen).cpu()
+    return plan, composer.draw(plan, gen)
 
 
 @torch.no_grad()
@@ -70,30 +82,32 @@ def figures(
         n: how many pictures.
         held_back: judge the subject only, on drawings that training never showed.
     """
-    composer = Composer(sprites, draw_scenes(_SEED, 20), torch.device("cpu"))
+    composer = Composer(sprites, draw_scenes(_SEED, 20), model.rows.device)
     plan, images = _draw(sprites, composer, difficulty, n, held_back)
     seen = see(model, images)
     truth = plan.truth
-    shown = (truth[:, 0] < NOTHING) & (truth[:, 0] >= 0)
-    named = shown & sprites.held_back[plan.sprite] if held_back else shown
+    shown = (truth[:, SUBJECT] < NOTHING) & (truth[:, SUBJECT] >= 0) & (truth[:, SECOND] == NOTHING)
+    named = shown & sprites.held_back[plan.sprite[:, 0]] if held_back else shown
     rows = np.flatnonzero(named)
     nouns = read(model, [f"a {s.name}" for s in SUBJECTS])
-    order = (seen[torch.from_numpy(rows)] @ nouns.T).topk(5, dim=1).indices.numpy()
-    right = order == truth[rows, 0][:, None]
+    order = (seen[torch.from_numpy(rows)] @ nouns.T).topk(5, dim=1).indices.cpu().numpy()
+    right = order == truth[rows, SUBJECT][:, None]
     out = {"subject top-1": float(right[:, 0].mean()), "subject top-5": float(right.any(1).mean())}
     if held_back:
         return out
-    name = [SUBJECTS[s].name if s < NOTHING else "" for s in truth[:, 0]]
-    rows = np.flatnonzero(shown & (truth[:, 1] >= 0) & (plan.recolor >= 0))
+    name = [SUBJECTS[s].name if s < NOTHING else "" for s in truth[:, SUBJECT]]
+    rows = np.flatnonzero(shown & (truth[:, COLOR] >= 0) & (plan.recolor[:, 0] >= 0))
     out["color"] = _among(
         model, seen[torch.from_numpy(rows)],
-        [[f"a {c} {name[i]}" for c in COLOR_NAMES] for i in rows], truth[rows, 1].tolist(),
+        [[f"a {c} {name[i]}" for c in COLOR_NAMES] for i in rows], truth[rows, COLOR].tolist(),
     )  # fmt: skip
-    rows = np.flatnonzero(shown & (truth[:, 3] >= 0) & (truth[:, 3] < OTHER_BACKGROUND))
+    rows = np.flatnonzero(
+        shown & (truth[:, BACKGROUND] >= 0) & (truth[:, BACKGROUND] < OTHER_BACKGROUND)
+    )
     out["background"] = _among(
         model, seen[torch.from_numpy(rows)],
         [[f"a {name[i]} {_ground_phrase(b)}" for b in BACKGROUND_NAMES] for i in rows],
-        truth[rows, 3].tolist(),
+        truth[rows, BACKGROUND].tolist(),
     )  # fmt: skip
     assert len(BACKGROUND_NAMES) == PLAINS + len(SCENES)
     rows = np.flatnonzero(shown)
@@ -101,19 +115,19 @@ def figures(
     out["count"] = _among(
         model, seen[torch.from_numpy(rows)],
         [[f"a {name[i]}"] + [f"{w} {plural(name[i])}" for w in words] for i in rows],
-        (truth[rows, 2] - 1).tolist(),
+        (truth[rows, COUNT] - 1).tolist(),
     )  # fmt: skip
-    many = rows[truth[rows, 2] > 1]
+    many = rows[truth[rows, COUNT] > 1]
     out["count of 2-4"] = _among(
         model, seen[torch.from_numpy(many)],
         [[f"a {name[i]}"] + [f"{w} {plural(name[i])}" for w in words] for i in many],
-        (truth[many, 2] - 1).tolist(),
+        (truth[many, COUNT] - 1).tolist(),
     )  # fmt: skip
     hits = []
     for start in range(0, n - 127, 128):
         cut = slice(start, start + 128)
         scores = seen[cut] @ read(model, plan.captions[cut]).T
-        hits.append((scores.argmax(1) == torch.arange(128)).float().mean().item())
+        hits.append((scores.argmax(1).cpu() == torch.arange(128)).float().mean().item())
     out["caption R@1 of 128"] = float(np.mean(hits))
     return out
 

@@ -13,7 +13,7 @@ from text2art.nets.starter import FORMAT, StarterCLIP, StarterConfig, describe
 from training.captions import vocabulary
 from training.subjects import SUBJECTS
 
-VERSION = "1"
+VERSION = "2"
 # Words that say little: the model takes them for "some unknown word", which it learnt to pass over.
 HARMLESS = (
     "and", "are", "as", "be", "been", "being", "but", "for", "from", "has", "have", "her", "his",
@@ -57,8 +57,9 @@ def known_words() -> list[str]:
 
 
 def write(
-    folder: Path, config: StarterConfig, token_ids: Tensor, weights: dict[str, Tensor]
-) -> dict[str, str]:
+    folder: Path, config: StarterConfig, token_ids: Tensor, weights: dict[str, Tensor],
+    name: str = "starter",
+) -> dict[str, str]:  # fmt: skip
     """Write `perceptor.safetensors` and `perceptor.json`; return the SHA-256 of both.
 
     Each file is written aside and renamed, so that no reader meets half of one.
@@ -68,7 +69,7 @@ def write(
     tensors["token_ids"] = token_ids.to(torch.int32)
     card = {
         "format": FORMAT,
-        "name": "starter",
+        "name": name,
         "version": VERSION,
         "model": describe(config),
         "image_size": config.image_size,

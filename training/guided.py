@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from text2art.nets.starter import StarterCLIP
 from training.evaluate import read
+from training.fakes import Fakes
 
 PROMPTS = (
     "a red apple on a blue background", "two yellow stars on a purple background",
@@ -87,7 +88,7 @@ def draw(
     pyramid = Pyramid(len(target), side, gen, device)
     rates = [rate * 2.0 ** (-decay * level) for level in range(len(pyramid.grids))]
     optimizer = torch.optim.Adam([{"params": [g]} for g in pyramid.grids], betas=(0.9, 0.95))
-    score = torch.zeros(len(target))
+    score = torch.zeros(len(target), device=device)
     for step in range(steps):
         t = step / steps
         for group, full in zip(optimizer.param_groups, rates, strict=True):
@@ -103,9 +104,9 @@ def draw(
         optimizer.zero_grad(set_to_none=True)
         (loss + smooth * (across + down).sum()).backward()
         optimizer.step()
-        now = (1 - chord.detach().cpu() ** 2 / 2).view(-1, count).mean(1)
+        now = (1 - chord.detach() ** 2 / 2).view(-1, count).mean(1)
         score = 0.9 * score + 0.1 * now
-    best = score.view(-1, starts).argmax(1) + torch.arange(len(prompts)) * starts
+    best = score.view(-1, starts).argmax(1).cpu() + torch.arange(len(prompts)) * starts
     pictures = pyramid().detach()
     chosen: Tensor = pictures[best.to(device)]
     return chosen
@@ -130,6 +131,12 @@ def sheet(pictures: Tensor, prompts: Sequence[str], columns: int = 8) -> Image.I
     return page
 
 
-def save_sheet(model: StarterCLIP, path: Path, prompts: Sequence[str] = PROMPTS) -> None:
-    """Draw the prompts and write their contact sheet."""
+def save_sheet(
+    model: StarterCLIP, path: Path, fakes: Fakes | None = None, prompts: Sequence[str] = PROMPTS
+) -> None:
+    """Draw the prompts and write their contact sheet, and beside it one of guided pictures."""
     sheet(draw(model, prompts), prompts).save(path)
+    if fakes is not None:
+        with torch.no_grad():
+            pictures = fakes.pictures(64)
+        sheet(pictures, [""] * len(pictures), 16).save(path.with_stem(f"{path.stem}-fakes"))

@@ -20,9 +20,11 @@ class Heads(nn.Module):
         self.heads = nn.ModuleDict(
             {name: nn.Linear(embed, size) for name, size in zip(HEADS, _SIZES, strict=True)}
         )
+        self.register_buffer("weights", torch.tensor([1.0, 0.5, 0.5, 0.5, 0.25]), persistent=False)
+        self.weights: Tensor
 
     def forward(self, embedding: Tensor, truth: Tensor) -> Tensor:
-        """Return the summed cross entropies of (B, D) against (B, 5); -1 is skipped."""
+        """Return the summed cross entropies of (B, D) against (B, 5 or more); -1 is skipped."""
         losses = []
         for k, name in enumerate(HEADS):
             target = truth[:, k]
@@ -30,8 +32,7 @@ class Heads(nn.Module):
                 self.heads[name](embedding), target, ignore_index=-1, reduction="sum"
             )
             losses.append(raw / (target >= 0).sum().clamp(min=1))
-        weights = embedding.new_tensor([1.0, 0.5, 0.5, 0.5, 0.25])
-        return (torch.stack(losses) * weights).sum()
+        return (torch.stack(losses) * self.weights).sum()
 
 
 def contrastive(image: Tensor, text: Tensor, masked: Tensor, scale: Tensor) -> Tensor:

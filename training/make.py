@@ -1,28 +1,44 @@
-"""Make the starter perceptor: `python -m training.make --budget 90m --out weights/starter`.
+"""Make the starter models: `python -m training.make --device auto --budget 3h`.
 
-Draws the sprites, trains, evaluates, and writes the weights with their model card. Training writes
-a checkpoint every minute; `--resume` continues from it (also when the budget was raised).
+Draws the drawings, trains the parts in turn (perceptor, judge, vqgan), evaluates each and writes
+its files with a model card. On CUDA it composes pictures and trains in bfloat16, compiled, while
+worker processes plan ahead. Training writes a checkpoint every two minutes; `--resume` continues
+from it, also when the budget was raised, so that a long training can be done in pieces.
 """
 
 import argparse
+import os
 import platform
 import re
 import sys
 import time
-from dataclasses import asdict, replace
+from contextlib import ExitStack
+from dataclasses import asdict, fields, replace
 from pathlib import Path
+from typing import Literal, cast
 
 import torch
 
 from text2art.nets.starter import describe
+from training.batches import Stream
+from training.captions import WordTokenizer, known_tokens
 from training.card import write_card
+from training.compose import SIDE, Composer
 from training.evaluate import evaluate, table
 from training.export import build, read_checkpoint, write
 from training.guided import save_sheet
-from training.sprites import FontMissingError, render_sprites
-from training.train import Recipe, Trainer
+from training.icons import IconsMissingError
+from training.plan import Planner
+from training.planning import Here, PlanSource, Workers, Writer
+from training.recipe import Recipe, recipe_for
+from training.scenes import draw_scenes
+from training.sprites import FontMissingError, Sprites, render_sprites
+from training.train import Trainer
+from training.vqgan_make import make_vqgan
 
-_CHECKPOINT = Path.home() / ".cache" / "text2art" / "training" / "starter.pt"
+SHARES = {"perceptor": 0.60, "judge": 0.12, "vqgan": 0.28}  # of the budget
+_CHECKPOINTS = Path.home() / ".cache" / "text2art" / "training"
+Perceptor = Literal["perceptor", "judge"]
 
 
 def seconds(text: str) -> float:
@@ -33,31 +49,53 @@ def seconds(text: str) -> float:
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
 
 
+def part_names(text: str) -> tuple[str, ...]:
+    """Read a list of parts: "perceptor,vqgan"."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    unknown = [name for name in names if name not in SHARES]
+    if unknown or not names:
+        raise argparse.ArgumentTypeError(f"{text!r}: the parts are {', '.join(SHARES)}")
+    return names
+
+
+def change(recipe: Recipe, changes: list[str]) -> Recipe:
+    """Return the recipe with some numbers set by "name=value".
+
+    Raises:
+        ValueError: an unknown name, or a value that does not suit it.
+    """
+    kinds = {field.name: type(getattr(recipe, field.name)) for field in fields(recipe)}
+    for text in changes:
+        name, _, value = text.partition("=")
+        if kinds.get(name) not in (int, float, str, bool):
+            known = ", ".join(n for n, kind in kinds.items() if kind is not tuple)
+            raise ValueError(f"--set {text!r}: give NAME=VALUE of {known}")
+        kind = kinds[name]
+        recipe = replace(recipe, **{name: value == "true" if kind is bool else kind(value)})
+    return recipe
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.make", description=__doc__)
+    parser.add_argument("--parts", type=part_names, default=tuple(SHARES), metavar="LIST")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
-    parser.add_argument("--budget", type=seconds, default=seconds("90m"), help="e.g. 20s, 90m, 3h")
+    parser.add_argument("--budget", type=seconds, default=seconds("3h"), help="e.g. 20s, 90m, 3h")
     parser.add_argument("--out", type=Path, default=Path("weights/starter"))
-    parser.add_argument("--resume", action="store_true", help="continue from the checkpoint")
-    parser.add_argument("--checkpoint", type=Path, default=_CHECKPOINT)
+    parser.add_argument("--judge-out", type=Path, default=Path("benchmarks/judge"))
+    parser.add_argument(
+        "--icons", type=Path, help="folder with icon sets: more drawings (see training/icons.py)"
+    )
+    parser.add_argument("--resume", action="store_true", help="continue from the checkpoints")
+    parser.add_argument("--checkpoints", type=Path, default=_CHECKPOINTS)
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
-    parser.add_argument("--seed", type=int, default=Recipe.seed)
+    parser.add_argument("--workers", type=int, help="planning processes (default: fit the device)")
+    parser.add_argument("--no-compile", action="store_true", help="do not compile on CUDA")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="changes",
+                        help="change a number of the perceptor's recipe")  # fmt: skip
     parser.add_argument("--pictures", type=int, default=1024, help="per line of the evaluation")
     parser.add_argument("--note", default="", help="a remark for the model card")
-    parser.add_argument("--sheet", type=Path, help="also draw 24 prompts to this PNG")
+    parser.add_argument("--sheets", type=Path, help="folder for sheets of what the models draw")
     return parser
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
-
-
-def _describe_device(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{torch.get_num_threads()} CPU thread(s), {platform.machine()}"
 
 
 def say(text: str) -> None:
@@ -65,45 +103,130 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+class Making:
+    """What the parts share: arguments, device, known tokens, and sources of plans.
+
+    Args:
+        args: of the command.
+        stack: closes the worker processes.
+    """
+
+    def __init__(self, args: argparse.Namespace, stack: ExitStack) -> None:
+        self.args, self._stack = args, stack
+        name = args.device
+        if name == "auto":
+            name = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = torch.device(name)
+        torch.backends.cudnn.benchmark = True  # shapes never change
+        torch.set_float32_matmul_precision("high")
+        self.token_ids = torch.from_numpy(known_tokens(WordTokenizer()))
+        self.token_ids = self.token_ids[self.token_ids > 0]
+        total = sum(SHARES[part] for part in args.parts)
+        self.budgets = {part: args.budget * SHARES[part] / total for part in args.parts}
+
+    def writer(self, sprites: Sprites, seed: int, size: int) -> Writer:
+        """Return what plans and writes chunks of `size` pictures."""
+        return Writer(Planner(sprites), self.token_ids.tolist(), seed, size)
+
+    def source(self, writer: Writer, share: float = 1.0) -> PlanSource:
+        """Return a source of plans: worker processes beside a GPU, this process on a CPU."""
+        count = self.args.workers
+        if count is None:
+            count = max(1, (os.cpu_count() or 2) - 2) if self.device.type == "cuda" else 0
+        if not count:
+            return Here(writer)
+        return self._stack.enter_context(Workers(writer, max(1, round(count * share))))
+
+    def described(self) -> str:
+        """Return the device in words."""
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        return f"{torch.get_num_threads()} CPU thread(s), {platform.machine()}"
+
+
+def make_perceptor(making: Making, part: Perceptor, sprites: Sprites, source: PlanSource) -> None:
+    """Train, evaluate and write one perceptor."""
+    args, device = making.args, making.device
+    recipe = change(recipe_for(part, device), args.changes if part == "perceptor" else [])
+    recipe = replace(recipe, budget=making.budgets[part])
+    noise = making.writer(sprites, 0, 1).rows(["random noise"])[0]
+    trainer = Trainer(
+        recipe, making.token_ids, torch.from_numpy(noise).long(), device,
+        compiled=device.type == "cuda" and not args.no_compile,
+    )  # fmt: skip
+    checkpoint = args.checkpoints / f"{part}.pt"
+    say(f"{part}: {len(sprites.names)} drawings, {len(making.token_ids)} tokens, {device}")
+    if args.resume:
+        trainer.load(checkpoint)
+        say(f"resumed after {trainer.elapsed:.0f} s of training")
+    composer = Composer(sprites, draw_scenes(recipe.seed), device, SIDE)
+    trainer.run(Stream(source, composer, recipe.seed, recipe.batch), say, checkpoint)
+    config, token_ids, weights = read_checkpoint(checkpoint)
+    model = build(config, token_ids, weights).to(device)
+    results = evaluate(model, sprites, args.pictures)
+    say(table(results))
+    folder = args.out if part == "perceptor" else args.judge_out
+    name = "starter" if part == "perceptor" else "judge"
+    hashes = write(folder, config, token_ids, weights, name)
+    write_card(
+        folder, part=part, sprites=sprites, model=describe(config),
+        parameters=sum(p.numel() for p in model.parameters()), recipe=asdict(recipe),
+        seen=trainer.seen, seconds=trainer.elapsed, device=making.described(),
+        results=results, hashes=hashes, note=args.note,
+    )  # fmt: skip
+    if args.sheets:
+        args.sheets.mkdir(parents=True, exist_ok=True)
+        save_sheet(model, args.sheets / f"{part}.png", trainer.fakes)
+    for file, digest in hashes.items():
+        say(f"{digest}  {folder / file}")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     args = _parser().parse_args(arguments)
     if args.threads:
         torch.set_num_threads(args.threads)
-    if args.resume and not args.checkpoint.is_file():
-        say(f"Error: nothing to resume: there is no checkpoint {args.checkpoint}")
+    missing = [p for p in args.parts if not (args.checkpoints / f"{p}.pt").is_file()]
+    if args.resume and missing:
+        say(f"Error: nothing to resume: there is no {args.checkpoints / missing[0]}.pt")
         return 1
-    device = _device(args.device)
     began = time.monotonic()
-    try:
-        sprites = render_sprites()
-        trainer = Trainer(replace(Recipe(), budget=args.budget, seed=args.seed), device)
-    except FontMissingError as error:
-        say(f"Error: {error}")
-        return 1
-    say(f"{len(sprites.names)} drawings, {len(trainer.token_ids)} tokens, {device}")
-    if args.resume:
-        trainer.load(args.checkpoint)
-        say(f"resumed after {trainer.elapsed:.0f} s of training")
-    trainer.run(say, args.checkpoint)
-    config, token_ids, weights = read_checkpoint(args.checkpoint)
-    model = build(config, token_ids, weights)
-    results = evaluate(model, sprites, args.pictures)
-    say(table(results))
-    hashes = write(args.out, config, token_ids, weights)
-    recipe = asdict(trainer.recipe)
-    write_card(
-        args.out, sprites=sprites, model=describe(config),
-        parameters=sum(p.numel() for p in model.parameters()), recipe=recipe,
-        seen=trainer.seen, seconds=trainer.elapsed, device=_describe_device(device),
-        results=results, hashes=hashes, note=args.note,
-    )  # fmt: skip
-    if args.sheet:
-        save_sheet(model, args.sheet)
-    for name, digest in hashes.items():
-        say(f"{digest}  {args.out / name}")
+    with ExitStack() as stack:
+        try:
+            change(Recipe(), args.changes)
+            making = Making(args, stack)
+            _make(making)
+        except (FontMissingError, IconsMissingError, ValueError) as error:
+            say(f"Error: {error}")
+            return 1
     say(f"done in {(time.monotonic() - began) / 60:.1f} min")
     return 0
+
+
+def _make(making: Making) -> None:
+    """Make all parts; the workers of the later ones plan while the first is trained."""
+    args, parts = making.args, making.args.parts
+    sources: dict[str, PlanSource] = {}
+    sprites: dict[str, Sprites] = {}
+    if "perceptor" in parts or "vqgan" in parts:
+        recipe = recipe_for("perceptor", making.device)
+        sprites["guide"] = render_sprites("guide", args.icons)
+        writer = making.writer(sprites["guide"], recipe.seed, recipe.batch * recipe.chunk)
+        sources["guide"] = making.source(writer, 0.75 if "judge" in parts else 1.0)
+    if "judge" in parts:
+        recipe = recipe_for("judge", making.device)
+        sprites["judge"] = render_sprites("judge", args.icons)
+        writer = making.writer(sprites["judge"], recipe.seed, recipe.batch * recipe.chunk)
+        sources["judge"] = making.source(writer, 0.25)
+    for part in parts:
+        if part == "vqgan":
+            make_vqgan(
+                args.out, source=sources["guide"], device=making.device, icons=args.icons,
+                budget=making.budgets[part], sheets=args.sheets, say=say,
+            )  # fmt: skip
+        else:
+            role = "guide" if part == "perceptor" else "judge"
+            make_perceptor(making, cast("Perceptor", part), sprites[role], sources[role])
 
 
 if __name__ == "__main__":

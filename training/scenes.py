@@ -222,10 +222,71 @@ def _beach(rng: Rng) -> Picture:
     return _over(sky, _below(shore, 0.05), _color(rng, 0.94, 0.84, 0.6))
 
 
+def _ridge(rng: Rng, level: float, height: float) -> Picture:
+    """Return the outline of a mountain range: peaks with straight flanks, (96, 96)."""
+    line = np.full_like(_X, level)
+    for x in np.arange(-1.6, 1.7, 0.5) + rng.uniform(-0.25, 0.25):
+        peak = level - height * rng.uniform(0.5, 1.0)
+        slope = rng.uniform(0.8, 1.4)
+        line = np.minimum(line, peak + slope * np.abs(_X - x - rng.uniform(-0.12, 0.12)))
+    return np.asarray(line + 0.025 * np.sin(_X * 19 + rng.uniform(0, 6.3)), dtype=np.float32)
+
+
+def _mountains(rng: Rng) -> Picture:
+    picture = _ramp([_color(rng, 0.38, 0.66, 0.96), _color(rng, 0.85, 0.92, 0.98)], -1.2, 0.4)
+    picture = _clouds(rng, picture, int(rng.integers(0, 3)), _color(rng, 1, 1, 1))
+    level = rng.uniform(0.35, 0.6)
+    far = _ridge(rng, level, rng.uniform(0.7, 1.1))
+    picture = _over(picture, _below(far), _color(rng, 0.55, 0.62, 0.74))
+    near = _ridge(rng, level + 0.1, rng.uniform(0.8, 1.3))
+    rock = np.clip(1 + 0.14 * _smooth(rng, 16), 0, 2)[..., None] * _color(rng, 0.38, 0.4, 0.46)
+    cap = near + 0.15 + 0.05 * np.sin(_X * 23 + rng.uniform(0, 6.3))
+    rock = _over(np.clip(rock, 0, 1), 1 - _below(cap), _color(rng, 0.96, 0.97, 1, jitter=0.02))
+    picture = _over(picture, _below(near), rock)
+    grass = _color(rng, 0.28, 0.5, 0.24)
+    return _over(picture, _below(_hills(rng, level + 0.08, 0.05)), grass)
+
+
+def _room(rng: Rng) -> Picture:
+    wall = np.broadcast_to(_color(rng, 0.86, 0.78, 0.64, jitter=0.09), (BANK_SIDE, BANK_SIDE, 3))
+    if rng.random() < 0.4:  # striped wallpaper
+        stripes = (np.sin(_X * rng.uniform(14, 26)) > 0).astype(np.float32)
+        wall = _over(wall, stripes * 0.35, _color(rng, 0.75, 0.6, 0.5, jitter=0.1))
+    level = rng.uniform(0.4, 0.7)
+    if rng.random() < 0.75:  # a window with its cross
+        x, y = float(rng.choice([-0.72, 0.72])) + rng.uniform(-0.12, 0.12), rng.uniform(-0.6, -0.3)
+        wide, tall = rng.uniform(0.26, 0.38), rng.uniform(0.3, 0.42)
+        across, down = np.abs(_X - x), np.abs(_Y - y)
+        frame = _color(rng, 0.97, 0.95, 0.9, jitter=0.03)
+        wall = _over(wall, ((across < wide + 0.06) & (down < tall + 0.06)).astype(float), frame)
+        pane = (across < wide) & (down < tall) & (across > 0.025) & (down > 0.025)
+        wall = _over(wall, pane.astype(float), _color(rng, 0.6, 0.82, 0.98))
+    boards = _ramp([_color(rng, 0.5, 0.32, 0.18), _color(rng, 0.62, 0.42, 0.25)], level, 1.3)
+    depth = 1 + 1.6 * np.clip(_Y - level, 0, 1)
+    seams = np.abs(np.sin(_X / depth * 9)) < 0.12
+    boards = _over(boards, 0.45 * seams, _color(rng, 0.25, 0.15, 0.08))
+    picture = _over(wall, _below(np.full_like(_X, level)), boards)
+    rail = (np.abs(_Y - level + 0.04) < 0.04).astype(float)
+    return _over(picture, rail, _color(rng, 0.95, 0.92, 0.86, jitter=0.03))
+
+
+def _rain(rng: Rng) -> Picture:
+    sky = _ramp([_color(rng, 0.3, 0.34, 0.42), _color(rng, 0.55, 0.6, 0.66)])
+    sky = _clouds(rng, sky, int(rng.integers(4, 8)), _color(rng, 0.36, 0.39, 0.46, jitter=0.02))
+    ground = _color(rng, 0.3, 0.36, 0.34)
+    picture = _over(sky, _below(_hills(rng, rng.uniform(0.65, 0.95), 0.05)), ground)
+    slant, streak = rng.uniform(-0.35, 0.35), _color(rng, 0.78, 0.86, 0.96)
+    for _ in range(int(rng.integers(35, 80))):
+        x, y, long = rng.uniform(-1.4, 1.4), rng.uniform(-1.3, 1.3), rng.uniform(0.06, 0.14)
+        on = (np.abs(_Y - y) < long) & (np.abs(_X - x + slant * (_Y - y)) < 0.015)
+        picture = _over(picture, 0.75 * on, streak)
+    return picture
+
+
 _DRAW: dict[str, Callable[[Rng], Picture]] = {
     "night": _night, "sunset": _sunset, "field": _field, "sea": _sea, "underwater": _underwater,
     "snow": _snow, "desert": _desert, "space": _space, "sky": _sky, "forest": _forest,
-    "city": _city, "beach": _beach,
+    "city": _city, "beach": _beach, "mountains": _mountains, "room": _room, "rain": _rain,
 }  # fmt: skip
 
 

@@ -147,8 +147,80 @@ _DRAWINGS: dict[str, Callable[[ImageDraw.ImageDraw], None]] = {
 }  # fmt: skip
 
 
-def draw_shape(name: str) -> Image.Image:
-    """Return one procedural drawing as RGBA with a transparent ground, 256 x 256."""
+def _other_heart(d: ImageDraw.ImageDraw) -> None:
+    d.ellipse((14, 26, 136, 148), fill="white")
+    d.ellipse((120, 26, 242, 148), fill="white")
+    d.polygon([(27, 122), (128, 70), (229, 122), (128, 240)], fill="white")
+
+
+def _other_spiral(d: ImageDraw.ImageDraw) -> None:
+    points = [
+        (128 - (6 + 8.2 * t) * math.cos(t), 128 + (6 + 8.2 * t) * math.sin(t))
+        for t in (i * 0.08 for i in range(172))
+    ]
+    d.line(points, fill="white", width=20, joint="curve")
+
+
+def _other_lighthouse(d: ImageDraw.ImageDraw) -> None:
+    d.ellipse((40, 214, 216, 262), fill="#6a6a70")
+    d.polygon([(96, 76), (160, 76), (172, 236), (84, 236)], fill="#ffffff")
+    d.polygon([(94, 106), (162, 106), (165, 142), (91, 142)], fill="#c8202c")
+    d.polygon([(88, 182), (168, 182), (172, 220), (85, 220)], fill="#c8202c")
+    d.rectangle((84, 66, 172, 80), fill="#3a3a44")
+    d.rectangle((104, 30, 152, 68), fill="#ffd84a")
+    d.pieslice((94, 2, 162, 62), 180, 360, fill="#3a3a44")
+    d.rectangle((118, 192, 138, 236), fill="#4a2a1a")
+
+
+def _other_windmill(d: ImageDraw.ImageDraw) -> None:
+    d.polygon([(92, 110), (164, 110), (184, 248), (72, 248)], fill="#d8c8a8")
+    d.pieslice((90, 66, 166, 150), 180, 360, fill="#5a3a2a")
+    d.rectangle((114, 204, 142, 248), fill="#5a3a2a")
+    for angle in (45, 135, 225, 315):
+        t, side = math.radians(angle), math.radians(angle + 90)
+        arm = (112 * math.cos(t), 112 * math.sin(t))
+        wide = (26 * math.cos(side), 26 * math.sin(side))
+        root = (128 + 0.25 * arm[0], 108 + 0.25 * arm[1])
+        tip = (128 + arm[0], 108 + arm[1])
+        d.polygon(
+            [root, tip, (tip[0] + wide[0], tip[1] + wide[1]),
+             (root[0] + wide[0], root[1] + wide[1])], fill="#f8f4ea", outline="#6a5a44",
+        )  # fmt: skip
+        d.line([(128, 108), tip], fill="#6a4a2a", width=7)
+
+
+# Other drawings of what no emoji shows or emoji show otherwise: the judge's.
+_OTHERS: dict[str, Callable[[ImageDraw.ImageDraw], None]] = {
+    "star": lambda d: d.polygon(_polar(10, (126.0, 58.0)), fill="white"),
+    "heart": _other_heart,
+    "circle": lambda d: d.ellipse((14, 18, 242, 238), fill="white"),
+    "square": lambda d: d.rounded_rectangle((20, 20, 236, 236), 22, fill="white"),
+    "triangle": lambda d: d.polygon([(128, 8), (232, 244), (24, 244)], fill="white"),
+    "diamond": lambda d: d.polygon([(128, 10), (234, 128), (128, 246), (22, 128)], fill="white"),
+    "cross": lambda d: d.polygon(
+        [(104, 12), (152, 12), (152, 104), (244, 104), (244, 152), (152, 152), (152, 244),
+         (104, 244), (104, 152), (12, 152), (12, 104), (104, 104)], fill="white"),
+    "ring": lambda d: d.ellipse((10, 10, 246, 246), outline="white", width=32),
+    "hexagon": lambda d: d.polygon(_polar(6, (122.0,), 30.0), fill="white"),
+    "arrow": lambda d: d.polygon(
+        [(8, 108), (150, 108), (118, 58), (154, 44), (248, 128), (154, 212), (118, 198),
+         (150, 148), (8, 148)], fill="white"),
+    "spiral": _other_spiral,
+    "lighthouse": _other_lighthouse,
+    "windmill": _other_windmill,
+}  # fmt: skip
+
+
+def draw_shape(name: str, other: bool = False) -> Image.Image | None:
+    """Return one procedural drawing as RGBA with a transparent ground, 256 x 256.
+
+    Args:
+        name: of the drawing.
+        other: draw it another way; None where there is no other way.
+    """
+    draw = (_OTHERS if other else _DRAWINGS).get(name)
+    if draw is None and other:
+        return None
     picture = Image.new("RGBA", (_SIDE, _SIDE), (0, 0, 0, 0))
-    _DRAWINGS[name](ImageDraw.Draw(picture))
+    (draw or _DRAWINGS[name])(ImageDraw.Draw(picture))
     return picture

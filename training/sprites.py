@@ -1,6 +1,7 @@
 """Every drawing of every subject, rendered once to small premultiplied textures."""
 
 import colorsys
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +11,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from training.icons import IconsMissingError, Role, open_sets
 from training.shapes import draw_shape
 from training.subjects import SUBJECTS, drawing_name
 from training.world import COLORS
 
 FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
 FONT_PACKAGE = "fonts-noto-color-emoji"
+FONT_VARIABLE = "TEXT2ART_EMOJI_FONT"  # names another file of the same font
+FONT_SOURCE, OWN_SOURCE = "noto-emoji", "own"
 _FONT_SIZE = 109  # the one size of this bitmap font
 SIDE = 64
 
@@ -29,22 +33,30 @@ class Sprites:
     """Textures and facts of all N drawings.
 
     Attributes:
-        textures: (2, N, 5, 64, 64): sharp and half-resolution levels; channels are premultiplied
-            red, green, blue, then alpha, then premultiplied gray stretched to [0, 1] (for
-            recoloring).
+        textures: (N, 5, side, side): channels are premultiplied red, green, blue, then alpha, then
+            premultiplied gray stretched to [0, 1] (for recoloring).
+        coarse: (N, 5, side / 2, side / 2): the same, averaged.
         subject: (N,) index of the subject.
         color: (N,) index of the natural color, -1 where there is no single one.
         plain: (N,) true for white shapes, which are always recolored.
         held_back: (N,) true for drawings kept for evaluation.
         names: what each drawing is.
+        source: which set each drawing is from: "noto-emoji", "own" or an icon set.
     """
 
     textures: Tensor
+    coarse: Tensor
     subject: NDArray[np.int64]
     color: NDArray[np.int64]
     plain: NDArray[np.bool_]
     held_back: NDArray[np.bool_]
     names: tuple[str, ...]
+    source: tuple[str, ...]
+
+
+def font_path() -> Path:
+    """Return the file of the emoji font."""
+    return Path(os.environ.get(FONT_VARIABLE) or FONT)
 
 
 def _glyph(character: str, font: ImageFont.FreeTypeFont) -> Image.Image:
@@ -117,46 +129,68 @@ def _stretched_gray(rgba: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray((level * alpha)[..., None], dtype=np.float32)
 
 
-def render_sprites() -> Sprites:
+def render_sprites(role: Role = "guide", icons: Path | None = None, side: int = SIDE) -> Sprites:
     """Render all drawings in the order of the world's table.
+
+    Args:
+        role: "guide" draws with the emoji font, our own shapes and, where there is a folder, an
+            icon set; "judge" with other icon sets and other shapes alone.
+        icons: folder of icon sets (see `training.icons`).
+        side: of the textures, even.
 
     Raises:
         FontMissingError: Where the emoji font is not installed.
+        IconsMissingError: Where the icon sets are not in the folder.
     """
-    if not FONT.is_file():
-        raise FontMissingError(
-            f"The subjects are drawn with an emoji font that is missing: {FONT}. "
-            f"Install it: apt-get install {FONT_PACKAGE}"
-        )
-    font = ImageFont.truetype(str(FONT), _FONT_SIZE)
-    pictures, subjects, colors, plain, held, names = [], [], [], [], [], []
+    sets = open_sets(icons, role)
+    font = _open_font() if role == "guide" else None
+    pictures, subjects, colors, plain, held, names, sources = [], [], [], [], [], [], []
     for index, subject in enumerate(SUBJECTS):
         for drawing in (*subject.drawings, *subject.held_back):
             own = drawing.startswith("*")
-            source = draw_shape(drawing[1:]) if own else _glyph(drawing, font)
-            rgba = _square(source)
-            if rgba is None:  # an older font: fewer drawings, the same subjects
-                continue
-            white = bool(own and (rgba[..., :3] >= rgba[..., 3:] - 1e-3).all())
-            pictures.append(np.concatenate([rgba, _stretched_gray(rgba)], axis=-1))
-            subjects.append(index)
-            colors.append(-1 if white else _natural_color(rgba))
-            plain.append(white)
-            held.append(drawing in subject.held_back)
-            names.append(drawing_name(drawing))
+            drawn: list[tuple[str, Image.Image | None]] = []
+            if own:
+                drawn = [(OWN_SOURCE, draw_shape(drawing[1:], other=role == "judge"))]
+            else:
+                if font:
+                    drawn = [(FONT_SOURCE, _glyph(drawing, font))]
+                drawn += [(icon_set.name, icon_set.render(drawing)) for icon_set in sets]
+            for source, picture in drawn:
+                rgba = None if picture is None else _square(picture, side)
+                if rgba is None:  # an older font, a set without it: fewer drawings, no less named
+                    continue
+                white = bool(own and (rgba[..., :3] >= rgba[..., 3:] - 1e-3).all())
+                pictures.append(np.concatenate([rgba, _stretched_gray(rgba)], axis=-1))
+                subjects.append(index)
+                colors.append(-1 if white else _natural_color(rgba))
+                plain.append(white)
+                held.append(drawing in subject.held_back)
+                names.append(drawing_name(drawing))
+                sources.append(source)
     missing = set(range(len(SUBJECTS))) - {s for s, h in zip(subjects, held, strict=True) if not h}
     if missing:
         lost = ", ".join(SUBJECTS[i].name for i in sorted(missing))
-        raise FontMissingError(f"{FONT} is too old: it has no drawing of {lost}.")
-    sharp = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
-    soft = torch.nn.functional.interpolate(
-        torch.nn.functional.avg_pool2d(sharp, 2), scale_factor=2, mode="bilinear"
-    )
+        if font is None:
+            raise IconsMissingError(f"The icon sets are too old: they have no drawing of {lost}.")
+        raise FontMissingError(f"{font_path()} is too old: it has no drawing of {lost}.")
+    textures = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
     return Sprites(
-        textures=torch.stack([sharp, soft]),
+        textures=textures,
+        coarse=torch.nn.functional.avg_pool2d(textures, 2),
         subject=np.array(subjects),
         color=np.array(colors),
         plain=np.array(plain),
         held_back=np.array(held),
         names=tuple(names),
+        source=tuple(sources),
     )
+
+
+def _open_font() -> ImageFont.FreeTypeFont:
+    path = font_path()
+    if not path.is_file():
+        raise FontMissingError(
+            f"The subjects are drawn with an emoji font that is missing: {path}. "
+            f"Install it: apt-get install {FONT_PACKAGE}"
+        )
+    return ImageFont.truetype(str(path), _FONT_SIZE)

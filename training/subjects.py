@@ -16,30 +16,52 @@ cherry: 🍒 | cherries
 strawberry: 🍓
 pear: 🍐
 lemon: 🍋
+peach: 🍑
+avocado: 🥑
 watermelon: 🍉
 grapes: 🍇 | bunch of grapes
 pineapple: 🍍
 carrot: 🥕
+tomato: 🍅
+eggplant: 🍆 | aubergine
+broccoli: 🥦
+chili pepper: 🌶 | chili, hot pepper, pepper
 corn: 🌽 | maize
 mushroom: 🍄 | toadstool
 bread: 🍞 | loaf of bread
 cheese: 🧀
 hamburger: 🍔 | burger, cheeseburger
 pizza: 🍕 | slice of pizza
+hot dog: 🌭 | hotdog
+taco: 🌮
+french fries: 🍟 | fries, chips
+sushi: 🍣
+popcorn: 🍿
 donut: 🍩 | doughnut
 cake: 🎂 ~🍰 | birthday cake
+cookie: 🍪 | biscuit
+candy: 🍬 | sweet
+lollipop: 🍭
 ice cream: 🍦 🍨
 egg: 🥚
 cup: ☕ 🍵 | cup of coffee, mug
+wine glass: 🍷 | glass of wine, wine
+bottle: 🍾 | bottle of champagne
 cat: 🐱 🐈 😺 😸 ~😻 | kitten, cat face
 dog: 🐶 🐕 ~🐩 | puppy, dog face
 mouse: 🐭 🐁 ~🐀 | rat
 rabbit: 🐰 ~🐇 | bunny
 fox: 🦊
 bear: 🐻 | teddy bear
+koala: 🐨 | koala bear
 panda: 🐼 | panda bear
 lion: 🦁
 tiger: 🐯 ~🐅
+zebra: 🦓
+giraffe: 🦒
+camel: 🐫 ~🐪 | dromedary
+kangaroo: 🦘
+squirrel: 🐿 | chipmunk
 cow: 🐮 ~🐄
 pig: 🐷 🐖 ~🐗
 frog: 🐸 | toad
@@ -47,10 +69,14 @@ monkey: 🐵 🐒 | ape
 chicken: 🐔 ~🐓 | hen, rooster | bird
 chick: 🐤 🐥 ~🐣 | baby chick | bird
 penguin: 🐧 | | bird
-bird: 🐦 🦜 ~🕊
+bird: 🐦 🕊 | dove
+parrot: 🦜 | macaw | bird
 eagle: 🦅 | hawk | bird
 duck: 🦆 | mallard | bird
 owl: 🦉 | | bird
+swan: 🦢 | | bird
+flamingo: 🦩 | | bird
+peacock: 🦚 | | bird
 bat: 🦇
 wolf: 🐺
 horse: 🐴 ~🐎 | pony
@@ -61,6 +87,8 @@ snail: 🐌
 ladybug: 🐞 | ladybird, beetle
 turtle: 🐢 | tortoise
 snake: 🐍 | serpent
+lizard: 🦎 | gecko
+crocodile: 🐊 | alligator
 dragon: 🐲 🐉
 dinosaur: 🦕 🦖 | t-rex
 whale: 🐳 🐋
@@ -69,6 +97,7 @@ fish: 🐟 🐠 ~🐡
 shark: 🦈 | | fish
 octopus: 🐙 | squid
 crab: 🦀 | lobster
+seashell: 🐚 | shell
 spider: 🕷
 elephant: 🐘
 sheep: 🐑 ~🐏 | lamb
@@ -99,13 +128,18 @@ castle: 🏰 ~🏯 | fortress, palace
 church: ⛪ | chapel
 tower: 🗼
 tent: ⛺
+ferris wheel: 🎡 | big wheel
 lighthouse: *lighthouse
 windmill: *windmill
 car: 🚗 🚙 ~🚘 | automobile
 bus: 🚌 ~🚍
 truck: 🚚 🚛 | lorry
+fire truck: 🚒 | fire engine
+police car: 🚓 ~🚔 | | car
+tractor: 🚜
 train: 🚂 🚆 ~🚄 | locomotive
 bicycle: 🚲 | bike
+motorcycle: 🏍 | motorbike
 sailboat: ⛵ *sailboat | sailing boat, boat, yacht
 ship: 🚢 | steamship
 airplane: ✈ 🛩 | plane, aeroplane
@@ -123,8 +157,27 @@ candle: 🕯
 book: 📕 📗 ~📘
 clock: 🕐 🕓 ~🕗
 guitar: 🎸
+violin: 🎻 | fiddle
+piano: 🎹 | keyboard
+drum: 🥁
+saxophone: 🎷 | sax
 gift: 🎁 | present
+camera: 📷 📸
+television: 📺 | tv
+scissors: ✂ | pair of scissors
+hammer: 🔨
+sword: 🗡 ~⚔ | dagger
+pencil: ✏
+backpack: 🎒 | school bag
+door: 🚪
+chair: 🪑
+kite: 🪁
+dice: 🎲 | die
 hat: 🎩 | top hat
+shoe: 👟 | sneaker, running shoe
+dress: 👗
+t-shirt: 👕 | shirt, tee shirt
+glasses: 👓 ~🕶 | eyeglasses, spectacles
 trophy: 🏆 | cup trophy
 gem: 💎 | jewel
 ball: ⚽ 🏀 ~🎾 | soccer ball, football
@@ -211,7 +264,11 @@ def plural(noun: str) -> str:
         "mouse": "mice", "sheep": "sheep", "fish": "fish", "snowman": "snowmen", "wolf": "wolves",
         "leaf": "leaves", "cactus": "cacti", "cacti": "cacti", "leaves": "leaves",
         "grapes": "grapes", "cherries": "cherries", "bread": "breads", "lightning": "lightnings",
-        "fire": "fires", "mountains": "mountains", "flames": "flames", "goose": "geese",
+        "fire": "fires", "sushi": "sushi", "popcorn": "popcorn", "broccoli": "broccoli",
+        "french fries": "french fries", "fries": "fries", "chips": "chips", "dice": "dice",
+        "die": "dice", "scissors": "scissors", "glasses": "glasses", "spectacles": "spectacles",
+        "eyeglasses": "eyeglasses", "tomato": "tomatoes",
+        "mountains": "mountains", "flames": "flames", "goose": "geese",
     }  # fmt: skip
     if noun in irregular:
         return irregular[noun]

@@ -1,4 +1,4 @@
-"""Train the starter perceptor: curriculum, attribute heads and "free" adversarial training."""
+"""Train a perceptor: curriculum, attribute heads, adversarial training and on-policy fakes."""
 
 import math
 import time
@@ -8,53 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from text2art.nets.starter import StarterCLIP, StarterConfig
 from training.batches import Batch, Stream
-from training.captions import WordTokenizer, known_tokens
-from training.compose import Composer
+from training.captions import CONTEXT
 from training.fakes import Fakes, Guided
 from training.losses import Heads, contrastive, tell_fakes
-from training.plan import Planner
-from training.scenes import draw_scenes
-from training.sprites import render_sprites
+from training.norm import settle
+from training.recipe import Recipe, between, learning_rate
 
 Log = Callable[[str], None]
+_MAX_SCALE = 60.0  # of the contrastive loss: the inverse temperature
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Every number of the training; shares are of the time budget."""
+@dataclass
+class _Seen:
+    """What one forward pass came to: the contrastive loss, and all losses together."""
 
-    image_plan: str = "24s2 48 p 96 p 192 192 p 320"
-    seed: int = 1
-    batch: int = 64
-    budget: float = 90 * 60.0  # seconds
-    lr_image: float = 2.0e-3
-    lr_text: float = 0.8e-3
-    weight_decay: float = 0.02
-    ramp: tuple[float, float] = (0.0, 0.45)  # difficulty from 0 to 1
-    attack_ramp: tuple[float, float] = (0.07, 0.30)  # radius from 0 to `radius`
-    radius: float = 3.0  # L2, of a 3 x 64 x 64 picture in [0, 1]
-    replays: int = 3
-    clean_share: float = 0.12
-    attack_step: float = 0.75  # of the radius
-    heads: tuple[float, float] = (1.0, 0.2)  # weight of the attribute heads, first and last
-    fakes: int = 14  # guided pictures that join each batch
-    fakes_from: float = 0.4
-    fakes_weight: float = 0.5
-    ema_every: int = 8
-    ema_decay: float = 0.985
-
-
-def _between(t: float, start: float, end: float) -> float:
-    return min(max((t - start) / max(end - start, 1e-9), 0.0), 1.0)
-
-
-def learning_rate(t: float) -> float:
-    """Return the share of the full rate at time t in [0, 1]: a short warm-up, then a cosine."""
-    return min(1.0, t / 0.015 + 0.02) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * t)))
+    contrast: Tensor
+    whole: Tensor
 
 
 def normalize(images: Tensor) -> Tensor:
@@ -63,25 +37,37 @@ def normalize(images: Tensor) -> Tensor:
 
 
 class Trainer:
-    """Model, optimizers and stream; `run` trains until the budget of seconds is spent."""
+    """Model, optimizers and random streams; `run` trains until the budget of seconds is spent.
 
-    def __init__(self, recipe: Recipe, device: torch.device) -> None:
-        self.recipe, self.device = recipe, device
-        self.token_ids = torch.from_numpy(known_tokens(WordTokenizer()))
-        self.token_ids = self.token_ids[self.token_ids > 0]
-        config = StarterConfig(image_plan=recipe.image_plan, tokens=len(self.token_ids) + 2)
+    Args:
+        recipe: every number.
+        token_ids: known token ids by rising id.
+        noise_row: token rows of the caption "noise", (L,).
+        device: where to train; CUDA trains in bfloat16.
+        compiled: whether to compile the image tower.
+    """
+
+    def __init__(
+        self, recipe: Recipe, token_ids: Tensor, noise_row: Tensor, device: torch.device,
+        *, compiled: bool = False,
+    ) -> None:  # fmt: skip
+        self.recipe, self.device, self.token_ids = recipe, device, token_ids
+        config = StarterConfig(image_plan=recipe.image_plan, tokens=len(token_ids) + 2)
         with torch.random.fork_rng():
             torch.manual_seed(recipe.seed)  # initial weights only; streams have generators
-            self.model = StarterCLIP(config, self.token_ids, folded=False).to(device)
+            self.model = StarterCLIP(config, token_ids, folded=False).to(device)
             self.heads = Heads(config.embed).to(device)
+        self.settled = settle(self.model.visual, device)
         self.model.visual.to(memory_format=torch.channels_last)
+        self.tower: Callable[[Tensor], Tensor] = self.model.visual
+        if compiled:
+            self.tower = torch.compile(self.model.visual, dynamic=False)
         self.scale = nn.Parameter(torch.tensor(math.log(14.0), device=device))
-        sprites = render_sprites()
-        composer = Composer(sprites, draw_scenes(recipe.seed), device)
-        self.stream = Stream(Planner(sprites), composer, self.token_ids, recipe.seed, recipe.batch)
         self.gen = torch.Generator(device=device).manual_seed(recipe.seed + 1)
-        noise = self.stream.rows(["random noise"])[0].to(device)
-        self.fakes = Fakes(recipe.fakes, noise, self.gen)
+        self.noise_row = _widened(noise_row[None].to(device))[0]
+        self.fakes: Fakes | None = None
+        if recipe.fakes:
+            self.fakes = Fakes(recipe.fakes, self.noise_row, self.gen, held=8 * recipe.fakes)
         free = {"params": [*self.heads.parameters(), self.scale], "weight_decay": 0.0}
         self.image_optimizer = torch.optim.AdamW(
             [*_decayed(self.model.visual, recipe.weight_decay), free],
@@ -94,22 +80,28 @@ class Trainer:
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.updates, self.elapsed, self.seen = 0, 0.0, 0
 
-    def run(self, log: Log, checkpoint: Path | None = None, save_every: float = 120.0) -> None:
+    def run(
+        self, stream: Stream, log: Log, checkpoint: Path | None = None, save_every: float = 120.0
+    ) -> None:
         """Train until the budget is spent, writing checkpoints on the way."""
+        self.model.train()
+        # Compiled, or its kernels chosen, before the clock runs; at the end of the schedule a step
+        # is so small that it changes nothing.
+        self.step(stream.next(0.0), 1.0)
         began = time.monotonic() - self.elapsed
         saved = logged = self.elapsed
         losses: list[Tensor] = []
-        self.model.train()
         while self.elapsed < self.recipe.budget:
             t = self.elapsed / self.recipe.budget
-            losses.append(self.step(t))
+            batch = stream.next(between(t, *self.recipe.ramp))
+            losses.append(self.step(batch, t))
             self.elapsed = time.monotonic() - began
             if self.elapsed - logged > 15:
                 logged = self.elapsed
                 mean, scale = float(torch.stack(losses).mean()), float(self.scale.detach().exp())
                 losses.clear()
                 log(
-                    f"{self.elapsed:6.0f}s  loss {mean:.3f}  image-updates {self.seen}  "
+                    f"{self.elapsed:6.0f}s  loss {mean:.3f}  pictures {self.seen}  "
                     f"({self.seen / self.elapsed:.0f}/s)  scale {scale:.1f}"
                 )
             if checkpoint and self.elapsed - saved > save_every:
@@ -118,87 +110,107 @@ class Trainer:
         if checkpoint:
             self.save(checkpoint)
 
-    def step(self, t: float) -> Tensor:
-        """Train on one batch at time t: `replays` image updates and one text update."""
+    def step(self, batch: Batch, t: float) -> Tensor:
+        """Train on one batch at time t; return its contrastive loss."""
         r = self.recipe
-        batch = self.stream.next(_between(t, *r.ramp))
-        radius = r.radius * _between(t, *r.attack_ramp)
-        rates = ((self.image_optimizer, r.lr_image), (self.text_optimizer, r.lr_text))
-        for optimizer, rate in rates:
-            for group in optimizer.param_groups:
-                group["lr"] = rate * learning_rate(t)
-        aux = r.heads[0] + (r.heads[1] - r.heads[0]) * t
-        rows, guided = batch.rows, None
-        if t >= r.fakes_from and r.fakes:
+        self._set_rates(learning_rate(t))
+        self.settled.fill_(float(t >= r.settle_at))
+        rows, guided = _widened(batch.rows), None
+        if self.fakes:
             guided = self.fakes.take(batch)
-            rows = torch.cat([rows, guided.rows, self.fakes.noise_row[None]])
-        text = self.model.encode_rows(rows)
-        leaf = text.detach().requires_grad_()
-        loss = self._replay(batch, guided, leaf, radius, aux)
-        # One text update for all replays: the words did not change between them.
-        torch.autograd.backward(text, leaf.grad)
+            rows = torch.cat([rows, self.fakes.rows[guided.places], self.noise_row[None]])
+        with self._autocast():
+            text = self.model.encode_rows(rows, whole=True)
+        leaf = text.detach().float().requires_grad_()
+        loss = self._passes(batch, guided, leaf, t)
+        # One text update for all passes: the words did not change between them.
+        torch.autograd.backward(text, leaf.grad.to(text.dtype) if leaf.grad is not None else None)
         nn.utils.clip_grad_norm_(self.model.text.parameters(), 5.0)
         self.text_optimizer.step()
         self.text_optimizer.zero_grad(set_to_none=True)
         self.updates += 1
+        self.seen += len(batch.images)
         if self.updates % r.ema_every == 0:
             self._average(min(r.ema_decay, self.updates / (self.updates + 100.0)))
         return loss
 
-    def _replay(
-        self, batch: Batch, guided: Guided | None, text: Tensor, radius: float, aux: float
-    ) -> Tensor:
-        """Update the image tower `replays` times on one batch while the perturbation grows.
+    def _passes(self, batch: Batch, guided: Guided | None, text: Tensor, t: float) -> Tensor:
+        """Perturb the pictures in a few passes, then train on them; guided ones move all along.
 
-        "Free" adversarial training (arXiv:1904.12843): the gradient that updates the weights also
-        updates the perturbation. Here it starts anew with each batch and its radius differs by
-        picture, some staying clean. Guided pictures move on along the same gradient.
+        The perturbation climbs the loss in its L2 ball, whose radius differs by picture; some stay
+        clean (PGD, arXiv:1706.06083; with `free`, arXiv:1904.12843, every pass trains as well).
         """
-        r, images = self.recipe, batch.images
-        n = len(images)
-        u = torch.rand(2, n, 1, 1, 1, generator=self.gen, device=self.device)
+        r = self.recipe
+        radius = r.radius * between(t, *r.attack_ramp)
+        passes = r.attacks + 1 if radius > 0 else 1
+        u = torch.rand(2, len(batch.images), 1, 1, 1, generator=self.gen, device=self.device)
         bound = radius * (0.3 + 0.7 * u[0]) * (u[1] >= r.clean_share)
-        delta = torch.zeros_like(images)
-        total = torch.zeros((), device=self.device)
-        replays = r.replays if radius > 0 else 1
-        for _ in range(replays):
-            shown = (images + delta).clamp(0, 1)
-            if guided is not None:
-                shown = torch.cat([shown, guided.pictures])
-            shown.requires_grad_(radius > 0)
-            embedding = self._embed(shown)
-            scale = self.scale.exp().clamp(max=60.0)
-            loss = contrastive(embedding[:n], text[: 2 * n], batch.masked, scale)
-            whole = loss + aux * self.heads(embedding[:n], batch.truth)
-            if guided is not None:
-                whole = whole + r.fakes_weight * tell_fakes(embedding[n:], text[2 * n :], scale)
-            whole.backward()
-            nn.utils.clip_grad_norm_(self.model.visual.parameters(), 5.0)
-            self.image_optimizer.step()
-            self.image_optimizer.zero_grad(set_to_none=True)
-            total += loss.detach()
-            self.seen += n
+        delta = torch.zeros_like(batch.images)
+        if passes > 1 and not r.free:
+            start = torch.randn(delta.shape, generator=self.gen, device=self.device)
+            delta = climb(delta, start, bound, 0.5)
+        loss = torch.zeros((), device=self.device)
+        for k in range(passes):
+            trains = r.free or k == passes - 1
+            self._learn(trains)
+            shown = (batch.images + delta).clamp(0, 1).requires_grad_(passes > 1)
+            seen = self._look(shown, batch, guided, text if trains else text.detach(), t)
+            seen.whole.backward()
+            loss = seen.contrast.detach()
+            if trains:
+                nn.utils.clip_grad_norm_(self.model.visual.parameters(), 5.0)
+                self.image_optimizer.step()
+                self.image_optimizer.zero_grad(set_to_none=True)
             if shown.grad is not None:
-                delta = _climb(delta, shown.grad[:n], bound, r.attack_step)
-                if guided is not None:
-                    guided = self.fakes.moved(guided, shown.grad[n:])
+                delta = climb(delta, shown.grad, bound, r.attack_step)
+            if guided is not None and self.fakes is not None:
+                guided = self.fakes.move(guided)
+        return loss
+
+    def _learn(self, learns: bool) -> None:
+        """Ask for gradients of the image side's weights, or spare them."""
+        for module in (self.model.visual, self.heads):
+            module.requires_grad_(learns)
+        self.scale.requires_grad_(learns)
+
+    def _look(
+        self, shown: Tensor, batch: Batch, guided: Guided | None, text: Tensor, t: float
+    ) -> _Seen:
+        """Return the losses of pictures (B, 3, S, S) and of the guided ones beside them."""
+        r, n = self.recipe, len(shown)
+        if guided is not None and self.fakes is not None:
+            size = shown.shape[-1]
+            shown = torch.cat([shown, guided.shown(size, self.fakes.noise(size))])
+        view = normalize(shown).contiguous(memory_format=torch.channels_last)
+        with self._autocast():
+            embedding = self.tower(view)
+        embedding = embedding.float()
+        scale = self.scale.exp().clamp(max=_MAX_SCALE)
+        contrast = contrastive(embedding[:n], text[: 2 * n], batch.masked, scale)
+        aux = r.heads[0] + (r.heads[1] - r.heads[0]) * t
+        whole = contrast + aux * self.heads(embedding[:n], batch.truth)
         if guided is not None:
-            self.fakes.keep(guided)
-        return total / replays
+            weight = r.fakes_weight * between(t, *r.fakes_ramp)
+            whole = whole + weight * tell_fakes(embedding[n:], text[2 * n :], scale)
+        return _Seen(contrast, whole)
 
-    def _embed(self, images: Tensor) -> Tensor:
-        view = normalize(images).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16):
-            embedding = self.model.encode_image(view)
-        return embedding.float()
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16)
 
+    def _set_rates(self, factor: float) -> None:
+        r = self.recipe
+        rates = ((self.image_optimizer, r.lr_image), (self.text_optimizer, r.lr_text))
+        for optimizer, rate in rates:
+            for group in optimizer.param_groups:
+                group["lr"] = rate * factor
+
+    @torch.no_grad()
     def _average(self, decay: float) -> None:
-        with torch.no_grad():
-            for key, value in self.model.state_dict().items():
-                if value.is_floating_point():
-                    self.average[key].lerp_(value, 1 - decay)
-                else:
-                    self.average[key].copy_(value)
+        state = self.model.state_dict()
+        floating = [k for k, v in state.items() if v.is_floating_point()]
+        torch._foreach_lerp_(
+            [self.average[k] for k in floating], [state[k] for k in floating], 1 - decay
+        )
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all."""
@@ -208,8 +220,6 @@ class Trainer:
             "scale": self.scale.detach(), "image_optimizer": self.image_optimizer.state_dict(),
             "text_optimizer": self.text_optimizer.state_dict(), "updates": self.updates,
             "elapsed": self.elapsed, "seen": self.seen, "gen": self.gen.get_state(),
-            "stream_gen": self.stream.gen.get_state(),
-            "stream_rng": self.stream.rng.bit_generator.state,
         }  # fmt: skip
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
@@ -217,7 +227,7 @@ class Trainer:
         part.replace(path)
 
     def load(self, path: Path) -> None:
-        """Continue from a checkpoint of the same architecture."""
+        """Continue from a checkpoint of the same architecture; the guided pictures start anew."""
         state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.heads.load_state_dict(state["heads"])
@@ -227,17 +237,20 @@ class Trainer:
         self.average = state["average"]
         self.updates, self.elapsed, self.seen = state["updates"], state["elapsed"], state["seen"]
         self.gen.set_state(state["gen"].cpu())
-        self.stream.gen.set_state(state["stream_gen"].cpu())
-        self.stream.rng.bit_generator.state = state["stream_rng"]
 
 
-def _climb(delta: Tensor, gradient: Tensor, bound: Tensor, step: float) -> Tensor:
+def climb(delta: Tensor, gradient: Tensor, bound: Tensor, step: float) -> Tensor:
     """Move perturbations up the loss and back into their L2 balls, (B, 3, S, S)."""
     length = gradient.flatten(1).norm(dim=1).clamp(min=1e-12).view(-1, 1, 1, 1)
     moved = delta + step * bound * gradient / length
     size = moved.flatten(1).norm(dim=1).clamp(min=1e-12).view(-1, 1, 1, 1)
     inside: Tensor = moved * (bound / size).clamp(max=1.0)
     return inside
+
+
+def _widened(rows: Tensor) -> Tensor:
+    """Pad token rows (T, L) to the whole context, so that all can be read together."""
+    return F.pad(rows, (0, CONTEXT - rows.shape[1]))
 
 
 def _decayed(module: nn.Module, decay: float) -> list[dict[str, Any]]:

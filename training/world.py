@@ -1,4 +1,4 @@
-"""What pictures show besides subjects: colors, counts, backgrounds, styles; the words for each."""
+"""What pictures show besides subjects: colors, counts, places, backgrounds; the words for each."""
 
 COLORS: dict[str, tuple[float, float, float]] = {
     "red": (0.87, 0.10, 0.10),
@@ -29,11 +29,43 @@ COLOR_WORDS: dict[str, tuple[str, ...]] = {
     "gray": ("gray", "grey"),
 }
 COUNT_WORDS: dict[int, tuple[str, ...]] = {
-    1: ("a", "a", "a", "the", "one", "a big", "a single", ""),
+    1: ("a", "a", "a", "the", "one", "a single", ""),
     2: ("two", "two", "two", "2", "a pair of"),
     3: ("three", "three", "3"),
     4: ("four", "four", "4"),
 }
+
+# What the columns of a plan's tables of attributes mean (see plan.py).
+ATTRIBUTES = (
+    "subject", "color", "count", "background", "style",
+    "second", "relation", "second color", "size", "place",
+)  # fmt: skip
+(
+    SUBJECT, COLOR, COUNT, BACKGROUND, STYLE, SECOND, RELATION, SECOND_COLOR, SIZE, PLACE,
+) = range(len(ATTRIBUTES))  # fmt: skip
+
+# How the first of two things lies to the second; each pair of neighbors is a pair of opposites.
+RELATION_WORDS: dict[str, tuple[str, ...]] = {
+    "left": ("to the left of", "on the left of", "left of"),
+    "right": ("to the right of", "on the right of", "right of"),
+    "above": ("above", "above", "over", "on top of"),
+    "below": ("below", "under", "under", "beneath", "underneath"),
+}
+# Where a caption leaves the relation open; the last ones are said of things side by side alone.
+JOINING_WORDS = ("and", "and", "and", "with", "near", "next to", "beside", "next to")
+UPRIGHT_JOINING = 5 / 8  # the share of them that also suits one thing above another
+SIZE_WORDS: dict[str, tuple[str, ...]] = {
+    "small": ("small", "small", "tiny", "little"),
+    "large": ("big", "big", "large", "huge", "giant"),
+}
+PLACE_WORDS: dict[str, tuple[str, ...]] = {
+    "left": ("on the left", "on the left", "on the left side", "at the left"),
+    "right": ("on the right", "on the right", "on the right side", "at the right"),
+    "top": ("at the top", "at the top", "at the top of the picture", "in the upper part"),
+    "bottom": ("at the bottom", "at the bottom", "at the bottom of the picture",
+               "in the lower part"),
+    "center": ("in the center", "in the middle", "in the centre", "in the middle of the picture"),
+}  # fmt: skip
 
 # A scene's phrases follow the subject; its names stand alone ("a sunset").
 SCENES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -91,6 +123,19 @@ SCENES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("on the beach", "at the beach", "on the shore", "by the sea", "on an island"),
         ("a beach", "the beach", "the seaside"),
     ),
+    "mountains": (
+        ("in the mountains", "in the mountains", "among the mountains", "in the alps",
+         "in front of the mountains", "by the mountains"),
+        ("a mountain range", "snowy mountains", "a mountain landscape"),
+    ),
+    "room": (
+        ("in a room", "indoors", "at home", "in the house", "in the living room", "on the floor"),
+        ("a room", "an empty room", "a living room"),
+    ),
+    "rain": (
+        ("in the rain", "in the rain", "on a rainy day", "in a storm", "in the pouring rain"),
+        ("rain", "a rainy day", "heavy rain"),
+    ),
 }  # fmt: skip
 PLAIN_WORDS = (
     "on a {} background", "on a {} background", "on a {} background", "on {}",
@@ -131,6 +176,10 @@ NOISE_WORDS = (
 COLOR_NAMES = tuple(COLORS)
 SCENE_NAMES = tuple(SCENES)
 STYLE_NAMES = ("none", *STYLES)
+RELATION_NAMES = tuple(RELATION_WORDS)
+SIZE_NAMES = tuple(SIZE_WORDS)
+PLACE_NAMES = tuple(PLACE_WORDS)
+CENTER = PLACE_NAMES.index("center")
 PLAINS = len(COLOR_NAMES)  # backgrounds are numbered: plain colors, then scenes, then "other"
 BACKGROUND_NAMES = (*COLOR_NAMES, *SCENE_NAMES)
 OTHER_BACKGROUND = len(BACKGROUND_NAMES)
@@ -141,7 +190,8 @@ _ALIKE = (
     "white snow, black night, black space, night space, blue sky, blue sea, blue underwater, "
     "cyan sky, cyan sea, green field, green forest, sea underwater, sea beach, desert beach, "
     "sunset orange, night city, field sky, sea sky, beach sky, snow sky, desert sky, city sky, "
-    "cyan underwater, yellow desert, forest field"
+    "cyan underwater, yellow desert, forest field, mountains snow, mountains field, mountains sky, "
+    "gray rain, rain snow, rain mountains, orange room, brown room, orange desert"
 )
 BACKGROUNDS_ALIKE = tuple(
     (BACKGROUND_NAMES.index(a), BACKGROUND_NAMES.index(b))

@@ -145,14 +145,18 @@ class StarterCLIP(nn.Module):
         """Map token ids (T, context_length) to embeddings (T, embed), not of unit length."""
         return self.encode_rows(self.rows[tokens])
 
-    def encode_rows(self, rows: Tensor) -> Tensor:
+    def encode_rows(self, rows: Tensor, *, whole: bool = False) -> Tensor:
         """Map rows of the token table (T, L) to embeddings (T, embed).
 
         Attention is causal, so what follows the end token cannot matter: it is cut off
         (open_clip's own forward insists on the full context). The end token has the highest row.
+
+        Args:
+            rows: L is at most the context length.
+            whole: skip the cut, for which the CPU must wait for the device.
         """
         end = rows.argmax(1)
-        length = int(end.max()) + 1
+        length = rows.shape[1] if whole else int(end.max()) + 1
         text = self.text
         x = text.token_embedding(rows[:, :length]) + text.positional_embedding[:length]
         x = text.transformer(x, attn_mask=text.attn_mask[:length, :length])

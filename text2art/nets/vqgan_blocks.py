@@ -1,0 +1,141 @@
+"""The building blocks of a VQGAN, with taming-transformers' tensor names (arXiv:2012.09841).
+
+The blocks are those of the diffusion model of arXiv:2006.11239 less its time embedding.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Norm(nn.GroupNorm):
+    """Group norm that keeps half-width numbers under autocast.
+
+    Autocast would compute and return float32, twice the memory traffic of what bounds training;
+    torch's kernels sum in float32 anyway.
+    """
+
+    def __init__(self, channels: int, groups: int) -> None:
+        super().__init__(groups, channels, eps=1e-6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize (B, C, h, w)."""
+        if x.dtype == self.weight.dtype:
+            return super().forward(x)
+        with torch.autocast(x.device.type, enabled=False):
+            return F.group_norm(
+                x, self.num_groups, self.weight.to(x.dtype), self.bias.to(x.dtype), self.eps
+            )
+
+
+class ResnetBlock(nn.Module):
+    """Norm, swish, 3x3 convolution, twice, and a shortcut (1x1 where widths differ)."""
+
+    def __init__(self, inputs: int, outputs: int, groups: int, dropout: float) -> None:
+        super().__init__()
+        self.norm1, self.conv1 = Norm(inputs, groups), nn.Conv2d(inputs, outputs, 3, 1, 1)
+        self.norm2, self.conv2 = Norm(outputs, groups), nn.Conv2d(outputs, outputs, 3, 1, 1)
+        self.dropout = nn.Dropout(dropout)
+        if inputs != outputs:
+            self.nin_shortcut = nn.Conv2d(inputs, outputs, 1)
+        self.widens = inputs != outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, inputs, h, w) to (B, outputs, h, w)."""
+        h = self.conv1(F.silu(self.norm1(x)))
+        h = self.conv2(self.dropout(F.silu(self.norm2(h))))
+        out: Tensor = (self.nin_shortcut(x) if self.widens else x) + h
+        return out
+
+
+class AttnBlock(nn.Module):
+    """Self-attention of one head over all positions."""
+
+    def __init__(self, channels: int, groups: int) -> None:
+        super().__init__()
+        self.norm = Norm(channels, groups)
+        self.q, self.k = nn.Conv2d(channels, channels, 1), nn.Conv2d(channels, channels, 1)
+        self.v, self.proj_out = nn.Conv2d(channels, channels, 1), nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, h, w) to the same shape; memory grows with (h w)^2 at worst."""
+        h = self.norm(x)
+        q, k, v = (f(h).flatten(2).transpose(1, 2)[:, None] for f in (self.q, self.k, self.v))
+        seen = F.scaled_dot_product_attention(q, k, v)  # (B, 1, h w, C)
+        out: Tensor = x + self.proj_out(seen[:, 0].transpose(1, 2).reshape(x.shape))
+        return out
+
+
+class Downsample(nn.Module):
+    """Half the resolution; taming pads right and below only."""
+
+    def __init__(self, channels: int, *, with_conv: bool) -> None:
+        super().__init__()
+        self.with_conv = with_conv
+        if with_conv:
+            self.conv = nn.Conv2d(channels, channels, 3, 2, 0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, h, w) to (B, C, h / 2, w / 2)."""
+        out: Tensor = self.conv(F.pad(x, (0, 1, 0, 1))) if self.with_conv else F.avg_pool2d(x, 2)
+        return out
+
+
+class Upsample(nn.Module):
+    """Twice the resolution, by repeating."""
+
+    def __init__(self, channels: int, *, with_conv: bool) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, 1, 1) if with_conv else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, h, w) to (B, C, 2 h, 2 w)."""
+        out: Tensor = self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+        return out
+
+
+class Level(nn.Module):
+    """Blocks of one resolution, then perhaps a change of resolution named as taming does."""
+
+    def __init__(
+        self, inputs: int, outputs: int, blocks: int, groups: int, dropout: float, *, attend: bool,
+        change: tuple[str, nn.Module] | None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        widths = [inputs] + [outputs] * blocks
+        self.block = nn.ModuleList(
+            ResnetBlock(a, b, groups, dropout) for a, b in itertools.pairwise(widths)
+        )
+        self.attn = nn.ModuleList(
+            AttnBlock(outputs, groups) for _ in range(blocks if attend else 0)
+        )
+        self.change = change[0] if change else ""
+        if change:
+            self.add_module(*change)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, inputs, h, w) to (B, outputs, h', w')."""
+        for i, block in enumerate(self.block):
+            x = block(x)
+            if len(self.attn):
+                x = self.attn[i](x)
+        return getattr(self, self.change)(x) if self.change else x
+
+
+class Middle(nn.Module):
+    """Block, attention, block at the latents' resolution."""
+
+    def __init__(self, channels: int, groups: int, dropout: float) -> None:
+        super().__init__()
+        self.block_1 = ResnetBlock(channels, channels, groups, dropout)
+        self.attn_1 = AttnBlock(channels, groups)
+        self.block_2 = ResnetBlock(channels, channels, groups, dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, h, w) to the same shape."""
+        out: Tensor = self.block_2(self.attn_1(self.block_1(x)))
+        return out

@@ -1,0 +1,84 @@
+"""Every number of the perceptors' training."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one perceptor is trained; shares and ramps are of the time budget.
+
+    Attributes:
+        image_plan: of the image tower, see `nets.starter.StarterConfig`.
+        role: whose drawings it learns from: the guide's, or the judge's own.
+        seed: of weights, pictures and captions.
+        batch: pictures per step.
+        chunk: batches that are planned and composed together.
+        budget: seconds.
+        ramp: when the difficulty rises from 0 to 1.
+        attack_ramp: when the radius rises from 0 to `radius`.
+        radius: largest L2 length of a perturbation of a 3 x 64 x 64 picture in [0, 1].
+        attacks: gradient steps of the perturbation, before the pass that trains.
+        free: whether those passes train the weights, too ("free" adversarial training).
+        clean_share: pictures that are not perturbed.
+        attack_step: length of one of those steps, of the radius.
+        heads: weight of the attribute heads, first and last.
+        fakes: guided pictures that join each batch.
+        fakes_ramp: when their weight rises from 0 to `fakes_weight`.
+        settle_at: when batch norm settles (see `norm.py`).
+        ema_every, ema_decay: the exported weights are a running average.
+    """
+
+    image_plan: str = "32 64s2 96 p 192 192 p 384 384 p 512"
+    role: Literal["guide", "judge"] = "guide"
+    seed: int = 1
+    batch: int = 1024
+    chunk: int = 4
+    budget: float = 90 * 60.0
+    lr_image: float = 2.0e-3
+    lr_text: float = 1.0e-3
+    weight_decay: float = 0.03
+    ramp: tuple[float, float] = (0.0, 0.35)
+    attack_ramp: tuple[float, float] = (0.04, 0.25)
+    radius: float = 4.5
+    attacks: int = 3
+    free: bool = False
+    clean_share: float = 0.10
+    attack_step: float = 0.6
+    heads: tuple[float, float] = (1.0, 0.25)
+    fakes: int = 256
+    fakes_ramp: tuple[float, float] = (0.20, 0.35)
+    fakes_weight: float = 0.5
+    settle_at: float = 0.6
+    ema_every: int = 8
+    ema_decay: float = 0.985
+
+
+_JUDGE = Recipe(
+    image_plan="48s2 64 96s2 128 160s2 224 288s2 320", role="judge", seed=42, radius=3.0,
+    attacks=2, fakes=0,
+)  # fmt: skip
+# The same models with what two cores can do: smaller batches, every pass trains.
+_SMALL = {"batch": 64, "chunk": 3, "fakes": 14, "free": True, "attacks": 2}
+
+
+def recipe_for(part: Literal["perceptor", "judge"], device: torch.device) -> Recipe:
+    """Return the recipe of a perceptor on a kind of device."""
+    recipe = Recipe() if part == "perceptor" else _JUDGE
+    if device.type == "cuda":
+        return recipe
+    small = dict(_SMALL) if recipe.fakes else {**_SMALL, "fakes": 0}
+    return replace(recipe, **small)  # type: ignore[arg-type]
+
+
+def between(t: float, start: float, end: float) -> float:
+    """Return how far t is on its way from start to end, in [0, 1]."""
+    return min(max((t - start) / max(end - start, 1e-9), 0.0), 1.0)
+
+
+def learning_rate(t: float) -> float:
+    """Return the share of the full rate at time t in [0, 1]: a short warm-up, then a cosine."""
+    return min(1.0, t / 0.015 + 0.02) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * t)))
