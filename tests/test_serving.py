@@ -202,8 +202,8 @@ def test_cancelling_frees_the_picture_and_is_not_an_error(
     made: list[weakref.ref[Any]] = []
     original = sessions.Session._make_drawer
 
-    def watched(self: sessions.Session, seed: int | str) -> Any:
-        drawer = original(self, seed)
+    def watched(self: sessions.Session, *arguments: Any) -> Any:
+        drawer = original(self, *arguments)
         made.append(weakref.ref(drawer))
         return drawer
 

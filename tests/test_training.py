@@ -1,26 +1,36 @@
-"""The picture world, the captions and the command that makes the starter perceptor."""
+"""Composing, batches and the training step: how the starter models are made."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
-from training import batches, make, scenes
-from training.batches import Compatibility, Stream
-from training.captions import WordTokenizer, known_tokens
+from text2art.nets.starter import StarterCLIP, StarterConfig, load_starter
+from training import make, scenes
+from training.batches import Batch, Compatibility, Stream
+from training.captions import CONTEXT, NOTHING, WordTokenizer, known_tokens
 from training.compose import Composer
 from training.fakes import Fakes
 from training.losses import contrastive, tell_fakes
+from training.norm import SettlingNorm, settle
 from training.plan import Planner
+from training.planning import Here, Workers, Writer, Written
+from training.recipe import Recipe, learning_rate, recipe_for
 from training.sprites import FONT, FONT_PACKAGE, Sprites, render_sprites
 from training.subjects import SUBJECT_INDEX
-from training.train import Recipe, _climb, learning_rate
-from training.world import COLOR_NAMES
+from training.train import Trainer, climb
+from training.world import ATTRIBUTES, COLOR_NAMES, RELATION_NAMES
 
 needs_font = pytest.mark.skipif(
     not FONT.is_file(), reason=f"the emoji font is missing (apt-get install {FONT_PACKAGE})"
 )
+CPU = torch.device("cpu")
+RED, BLUE = COLOR_NAMES.index("red"), COLOR_NAMES.index("blue")
+LEFT, RIGHT = RELATION_NAMES.index("left"), RELATION_NAMES.index("right")
 
 
 @pytest.fixture(scope="module")
@@ -35,23 +45,72 @@ def bank() -> torch.Tensor:
     return scenes.draw_scenes(0, variants=2)
 
 
+@pytest.fixture(scope="module")
+def token_ids() -> torch.Tensor:
+    ids = torch.from_numpy(known_tokens(WordTokenizer()))
+    return ids[ids > 0]
+
+
+@pytest.fixture(scope="module")
+def composer(sprites: Sprites, bank: torch.Tensor) -> Composer:
+    return Composer(sprites, bank, CPU)
+
+
+@pytest.fixture
+def writer(sprites: Sprites, token_ids: torch.Tensor) -> Writer:
+    return Writer(Planner(sprites), token_ids.tolist(), seed=5, size=32)
+
+
+def row(**values: int) -> list[int]:
+    """An attribute row: what is named, and -1 elsewhere."""
+    names = {name.replace(" ", "_"): i for i, name in enumerate(ATTRIBUTES)}
+    out = [-1] * len(ATTRIBUTES)
+    for name, value in values.items():
+        out[names[name]] = value
+    return out
+
+
 def test_compatibility_spares_captions_that_may_be_true() -> None:
-    may = Compatibility()
+    may = Compatibility(CPU)
     owl, bird, cat = (SUBJECT_INDEX[n] for n in ("owl", "bird", "cat"))
-    truth = np.array([[owl, 2, 1, 3, 0], [cat, -1, 2, 3, 0]])
-    claims = np.array(
-        [[bird, -1, 1, -1, -1], [owl, 3, 1, -1, -1], [cat, 5, 2, -1, -1], [cat, -1, 3, -1, -1],
-         [-1, -1, -1, 3, -1]]
-    )  # fmt: skip
+    truth = [
+        row(subject=owl, color=2, count=1, background=3, style=0, second=NOTHING),
+        row(subject=cat, count=2, background=3, style=0, second=NOTHING),
+    ]
+    claims = [
+        row(subject=bird, count=1), row(subject=owl, color=3, count=1),
+        row(subject=cat, color=5, count=2), row(subject=cat, count=3), row(background=3),
+    ]  # fmt: skip
     expected = [[True, False, False, False, True], [False, False, True, False, True]]
-    assert may(truth, claims).tolist() == expected
+    assert may(torch.tensor(truth), torch.tensor(claims)).tolist() == expected
 
 
-def test_a_seed_gives_the_same_batches(sprites: Sprites, bank: torch.Tensor) -> None:
-    def first(seed: int) -> batches.Batch:
-        composer = Composer(sprites, bank, torch.device("cpu"))
-        ids = torch.from_numpy(known_tokens(WordTokenizer())[1:])
-        return Stream(Planner(sprites), composer, ids, seed, 16).next(1.0)
+def test_compatibility_of_two_things_in_either_order() -> None:
+    may = Compatibility(CPU)
+    cat, dog, owl = (SUBJECT_INDEX[n] for n in ("cat", "dog", "owl"))
+    truth = row(subject=cat, color=RED, count=1, second=dog, relation=LEFT, second_color=BLUE)
+    said = {
+        "a cat": row(subject=cat),
+        "a dog": row(subject=dog),
+        "a dog and a cat": row(subject=dog, second=cat),
+        "a dog right of a cat": row(subject=dog, second=cat, relation=RIGHT),
+        "a blue dog and a red cat": row(subject=dog, color=BLUE, second=cat, second_color=RED),
+        "not: a dog left of a cat": row(subject=dog, second=cat, relation=LEFT),
+        "not: a red dog": row(subject=dog, color=RED),
+        "not: a red dog and a blue cat": row(subject=dog, color=RED, second=cat, second_color=BLUE),
+        "not: an owl": row(subject=owl),
+        "not: a cat and an owl": row(subject=cat, second=owl),
+    }
+    held = may(torch.tensor([truth]), torch.tensor(list(said.values())))[0].tolist()
+    assert dict(zip(said, held, strict=True)) == {k: not k.startswith("not") for k in said}
+    alone = row(subject=cat, color=RED, count=1, second=NOTHING)
+    held = may(torch.tensor([alone]), torch.tensor(list(said.values())))[0].tolist()
+    assert [k for k, true in zip(said, held, strict=True) if true] == ["a cat"]
+
+
+def test_a_seed_gives_the_same_batches(writer: Writer, composer: Composer) -> None:
+    def first(seed: int) -> Batch:
+        return Stream(Here(writer), composer, seed, 16).next(1.0)
 
     a, b, other = first(5), first(5), first(6)
     assert torch.equal(a.images, b.images)
@@ -61,22 +120,82 @@ def test_a_seed_gives_the_same_batches(sprites: Sprites, bank: torch.Tensor) -> 
     assert a.images.shape == (16, 3, 64, 64)
     assert a.images.min() >= 0
     assert a.images.max() <= 1
-    assert a.rows.shape == (32, 32)
+    assert a.rows.shape[0] == 32
+    assert a.rows.shape[1] % 8 == 0
     assert a.masked.shape == (16, 32)
     assert not a.masked.diagonal().any()
 
 
-def test_a_red_apple_on_blue_is_red_on_blue(sprites: Sprites, bank: torch.Tensor) -> None:
+def test_workers_write_what_this_process_would(writer: Writer) -> None:
+    def key(written: Written) -> bytes:
+        return written.plan.truth.tobytes() + written.rows.tobytes()
+
+    with Workers(writer, 2) as workers:
+        got = {key(workers.next(0.0)) for _ in range(4)}
+        assert len(got) == 4
+    assert got <= {key(writer.write(chunk, 0.0)) for chunk in range(12)}
+
+
+def test_a_dead_worker_is_reported(writer: Writer) -> None:
+    with Workers(writer, 1) as workers:
+        workers.next(0.0)
+        process = workers._processes[0]
+        process.kill()
+        process.join()
+        with pytest.raises(RuntimeError, match="planning worker died"):
+            workers.next(0.0)
+
+
+def plan_one(
+    sprites: Sprites, name: str, slots: Sequence[tuple[float, ...]], paint: int
+) -> Written:
+    """A plan of one picture: a drawing of our own, painted, in some slots, on blue."""
     plan = Planner(sprites).draw(np.zeros(1, dtype=np.float32), np.random.default_rng(0))
-    red, blue = COLOR_NAMES.index("red"), COLOR_NAMES.index("blue")
-    plan.truth[0] = (SUBJECT_INDEX["circle"], red, 1, blue, 0)
-    plan.sprite[0] = sprites.names.index("our own circle")
-    plan.recolor[0], plan.ground[0] = red, blue
-    plan.slots[0, 0] = (0, 0, 0.5, 0, 1)
-    gen = torch.Generator().manual_seed(0)
-    picture = Composer(sprites, bank, torch.device("cpu")).draw(plan, gen)[0]
-    assert picture[0, 28:36, 28:36].mean() > 2 * picture[2, 28:36, 28:36].mean()
+    plan.truth[0] = row(subject=SUBJECT_INDEX[name], color=paint, count=len(slots), background=BLUE,
+                        style=0, second=NOTHING)  # fmt: skip
+    plan.sprite[0], plan.recolor[0], plan.ground[0] = -1, -1, BLUE
+    for k, slot in enumerate(slots):
+        plan.sprite[0, k] = sprites.names.index(f"our own {name}")
+        plan.recolor[0, k] = paint
+        plan.slots[0, k] = slot
+    nothing: NDArray[np.int16] = np.zeros((1, 8), dtype=np.int16)
+    return Written(plan, nothing, nothing)
+
+
+@pytest.mark.parametrize("half", [0.5, 0.3, 0.14])
+def test_a_red_circle_on_blue_is_red_on_blue(
+    sprites: Sprites, composer: Composer, half: float
+) -> None:
+    written = plan_one(sprites, "circle", [(0, 0, half, 0, 1)], RED)
+    picture = composer.draw(written.plan, torch.Generator().manual_seed(0))[0]
+    assert picture[0, 30:34, 30:34].mean() > 2 * picture[2, 30:34, 30:34].mean()
     assert picture[2, :6, :6].mean() > 2 * picture[0, :6, :6].mean()
+    # Its area is that of a circle of this size, whichever resolution it was read from.
+    red = (picture[0] > picture[2]).float().mean()
+    assert red == pytest.approx(0.785 * half**2, rel=0.3)
+
+
+def test_every_slot_is_drawn(sprites: Sprites, composer: Composer) -> None:
+    corners = [(x, y, 0.3, 0, 1) for x in (-0.5, 0.5) for y in (-0.5, 0.5)]
+    for count in (1, 2, 3, 4):
+        written = plan_one(sprites, "circle", corners[:count], RED)
+        picture = composer.draw(written.plan, torch.Generator().manual_seed(0))[0]
+        red = (picture[0] > picture[2]).float()
+        quarters = red.unfold(0, 32, 32).unfold(1, 32, 32).mean((2, 3))
+        assert (quarters > 0.1).sum() == count
+
+
+def test_pictures_of_another_side_show_the_same(sprites: Sprites, bank: torch.Tensor) -> None:
+    written = plan_one(sprites, "circle", [(0.2, 0, 0.5, 0, 1)], RED)
+    small, large = (
+        Composer(sprites, bank, CPU, side, worn=False).draw(
+            written.plan, torch.Generator().manual_seed(0)
+        )
+        for side in (64, 128)
+    )
+    assert large.shape == (1, 3, 128, 128)
+    halved = torch.nn.functional.avg_pool2d(large, 2)
+    assert (halved - small).abs().mean() < 0.02
 
 
 def test_the_perturbation_stays_in_its_ball() -> None:
@@ -84,7 +203,7 @@ def test_the_perturbation_stays_in_its_ball() -> None:
     bound = torch.tensor([3.0, 0.0, 1.5]).view(3, 1, 1, 1)
     delta = torch.zeros(3, 3, 8, 8)
     for _ in range(4):
-        delta = _climb(delta, torch.randn(3, 3, 8, 8, generator=gen), bound, 0.75)
+        delta = climb(delta, torch.randn(3, 3, 8, 8, generator=gen), bound, 0.75)
     size = delta.flatten(1).norm(dim=1)
     assert (size <= bound.flatten() + 1e-5).all()
     assert size[1] == 0
@@ -96,33 +215,135 @@ def test_learning_rate_warms_up_and_anneals() -> None:
     assert learning_rate(1.0) == pytest.approx(0.01)
 
 
+def test_settling_norm_is_batch_norm_until_it_settles() -> None:
+    gen = torch.Generator().manual_seed(0)
+    settled = torch.zeros(())
+    ours, theirs = SettlingNorm(5, settled), torch.nn.BatchNorm2d(5, momentum=0.02)
+    x = torch.randn(16, 5, 6, 6, generator=gen) * 2 + 1
+    assert torch.allclose(ours(x), theirs(x), atol=1e-5)
+    assert torch.allclose(ours.running_mean, theirs.running_mean, atol=1e-6)  # type: ignore[arg-type]
+    settled.fill_(1.0)
+    before = ours.running_mean.clone()  # type: ignore[union-attr]
+    in_training = ours(x)
+    assert torch.equal(ours.running_mean, before)  # type: ignore[arg-type]
+    assert torch.allclose(in_training, ours.eval()(x), atol=1e-5)
+    assert not torch.allclose(in_training, theirs(x), atol=1e-2)
+
+
+def test_settling_keeps_the_names_of_the_weights(token_ids: torch.Tensor) -> None:
+    config = StarterConfig(image_plan="8s2 p 16 p 16", tokens=len(token_ids) + 2)
+    model = StarterCLIP(config, token_ids, folded=False)
+    names = set(model.state_dict())
+    settle(model.visual, CPU)
+    assert set(model.state_dict()) == names
+
+
+def tiny(**changes: object) -> Recipe:
+    small = recipe_for("perceptor", CPU)
+    plain = replace(
+        small, image_plan="8s2 p 16 p 16", batch=8, fakes=4, ramp=(0.0, 0.01),
+        attack_ramp=(0.0, 0.01), fakes_ramp=(0.0, 0.01),
+    )  # fmt: skip
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def trained(writer: Writer, composer: Composer, token_ids: torch.Tensor) -> tuple[Trainer, Stream]:
+    noise = torch.from_numpy(writer.rows(["random noise"])[0]).long()
+    trainer = Trainer(tiny(), token_ids, noise, CPU)
+    trainer.model.train()
+    return trainer, Stream(Here(writer), composer, 0, 8)
+
+
+@pytest.mark.parametrize("free", [True, False])
+def test_a_step_moves_both_towers_and_the_fakes(
+    trained: tuple[Trainer, Stream], free: bool
+) -> None:
+    trainer, stream = trained
+    trainer.recipe = replace(trainer.recipe, free=free)
+    fakes = trainer.fakes
+    assert fakes is not None
+    before = {k: v.clone() for k, v in trainer.model.state_dict().items()}
+    for _ in range(2):
+        loss = trainer.step(stream.next(1.0), 0.5)
+    assert torch.isfinite(loss)
+    after = trainer.model.state_dict()
+    for name in (
+        "visual.head.weight",
+        "text.token_embedding.weight",
+        "visual.layers.0.conv.weight",
+    ):
+        assert not torch.equal(before[name], after[name]), name
+    assert fakes.steps.max() >= trainer.recipe.attacks
+    assert all(p.grad is None for p in trainer.model.visual.parameters())
+
+
+def test_training_learns(trained: tuple[Trainer, Stream]) -> None:
+    trainer, stream = trained
+    trainer.recipe = replace(trainer.recipe, fakes_weight=0.0, radius=0.5, lr_image=4e-3)
+    batch = stream.next(0.0)
+    first = float(trainer.step(batch, 0.2))
+    for _ in range(15):
+        last = float(trainer.step(batch, 0.2))
+    assert last < 0.7 * first
+
+
+def test_checkpoints_continue(trained: tuple[Trainer, Stream], tmp_path: Path) -> None:
+    trainer, stream = trained
+    trainer.step(stream.next(0.5), 0.5)
+    trainer.elapsed = 12.0
+    trainer.save(tmp_path / "c.pt")
+    again = Trainer(trainer.recipe, trainer.token_ids, trainer.noise_row, CPU)
+    again.load(tmp_path / "c.pt")
+    assert again.elapsed == 12.0
+    assert again.updates == 1
+    for a, b in zip(trainer.model.parameters(), again.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
 @pytest.mark.parametrize(("text", "value"), [("20s", 20), ("90m", 5400), ("1.5h", 5400)])
 def test_durations(text: str, value: float) -> None:
     assert make.seconds(text) == value
 
 
+def test_changes_to_the_recipe() -> None:
+    recipe = make.change(Recipe(), ["radius=2.5", "batch=8", "free=true", "image_plan=8s2 p 16"])
+    assert (recipe.radius, recipe.batch, recipe.free) == (2.5, 8, True)
+    assert recipe.image_plan == "8s2 p 16"
+    for wrong in ("radios=2", "radius", "radius=x", "ramp=1", "free=2"):
+        with pytest.raises(ValueError):
+            make.change(Recipe(), [wrong])
+
+
 def test_missing_font_is_a_clear_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("training.sprites.FONT", tmp_path / "no.ttf")
+    monkeypatch.setenv("TEXT2ART_EMOJI_FONT", str(tmp_path / "no.ttf"))
     assert make.main(["--budget", "1s", "--out", str(tmp_path / "out")]) == 1
     said = capsys.readouterr().out
     assert FONT_PACKAGE in said
     assert "Traceback" not in said
 
 
+@needs_font
+def test_a_judge_without_icons_is_a_clear_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert make.main(["--parts", "judge", "--budget", "1s", "--judge-out", str(tmp_path)]) == 1
+    assert "@iconify-json" in capsys.readouterr().out
+
+
 def test_nothing_to_resume(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert make.main(["--resume", "--checkpoint", str(tmp_path / "none.pt")]) == 1
+    assert make.main(["--resume", "--checkpoints", str(tmp_path)]) == 1
     assert "nothing to resume" in capsys.readouterr().out
 
 
 @needs_font
 @pytest.mark.slow
 def test_make_runs_from_end_to_end_and_resumes(tmp_path: Path) -> None:
-    from text2art.nets.starter import load_starter
-
-    common = ["--out", str(tmp_path / "out"), "--checkpoint", str(tmp_path / "c.pt"),
-              "--device", "cpu", "--pictures", "128"]  # fmt: skip
+    common = ["--parts", "perceptor", "--out", str(tmp_path / "out"), "--device", "cpu",
+              "--checkpoints", str(tmp_path / "c"), "--pictures", "128",
+              "--set", "image_plan=16s2 p 32 p 64 p 64"]  # fmt: skip
     assert make.main([*common, "--budget", "10s"]) == 0
     model = load_starter(tmp_path / "out")
     # Twice the budget: on a busy machine the first run may end seconds past its own.
@@ -133,26 +354,33 @@ def test_make_runs_from_end_to_end_and_resumes(tmp_path: Path) -> None:
     card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
     assert "subject top-1" in card
     assert "Noto Color Emoji" in (tmp_path / "out" / "NOTICE").read_text()
-    assert Recipe().radius > 0
 
 
-def test_guided_pictures_move_and_stay_pictures(sprites: Sprites, bank: torch.Tensor) -> None:
-    composer = Composer(sprites, bank, torch.device("cpu"))
-    ids = torch.from_numpy(known_tokens(WordTokenizer())[1:])
-    stream = Stream(Planner(sprites), composer, ids, 0, 8)
+def test_guided_pictures_follow_their_gradient_and_start_anew(
+    writer: Writer, composer: Composer
+) -> None:
+    batch = Stream(Here(writer), composer, 0, 8).next(1.0)
+    noise_row = torch.zeros(CONTEXT, dtype=torch.long)
     gen = torch.Generator().manual_seed(0)
-    fakes = Fakes(5, stream.rows(["random noise"])[0], gen, held=9, stride=2.0)
-    guided = fakes.take(stream.next(1.0))
-    assert guided.pictures.shape == (5, 3, 64, 64)
-    assert (guided.rows[:, 0] > 0).all(), "each has a caption"
-    moved = fakes.moved(guided, torch.randn(5, 3, 64, 64, generator=gen))
-    assert moved.pictures.min() >= 0
-    assert moved.pictures.max() <= 1
-    step = (moved.pictures - guided.pictures).flatten(1).norm(dim=1)
-    assert (step > 0).all()
-    assert (step <= 2.0 + 1e-4).all()
-    fakes.keep(moved)
-    assert torch.equal(fakes.pictures[moved.places], moved.pictures)
+    fakes = Fakes(5, noise_row, gen, held=9, renewed=0.0)
+    guided = fakes.take(batch)
+    assert (fakes.rows[guided.places][:, 0] > 0).all(), "each has a caption"
+    size = 64
+    goal = torch.zeros(5, 3, size, size)
+    goal[:, 0] = 1.0  # a loss that climbs toward red
+    first = float((guided.shown(size, torch.zeros(())) - goal).detach().square().mean())
+    for _ in range(40):
+        shown = guided.shown(size, fakes.noise(size) * 0)
+        loss = -(shown - goal).square().mean()
+        torch.autograd.backward(loss)
+        guided = fakes.move(guided)
+    assert (guided.shown(size, torch.zeros(())) - goal).square().mean() < 0.2 * first
+    assert (fakes.steps[guided.places] == 40).all()
+    assert fakes.pictures(9).shape == (9, 3, 64, 64)
+    renewing = Fakes(5, noise_row, gen, held=5, renewed=1.0)
+    renewing.steps += 7
+    again = renewing.take(batch)
+    assert (renewing.steps[again.places] == 0).all()
 
 
 def test_a_fake_costs_more_the_nearer_it_is_to_its_caption() -> None:

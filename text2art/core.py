@@ -213,6 +213,7 @@ class Frame:
         terms: the weighted losses of this very picture, detached scalars.
         scores: how well each prompt is met, mean cosine in [-1, 1], detached scalars.
         final: whether this is the result.
+        tryout: whether this start may still be given up for a better one.
     """
 
     step: int
@@ -220,6 +221,7 @@ class Frame:
     terms: Mapping[str, Tensor]
     scores: Mapping[str, Tensor] = field(default_factory=dict)
     final: bool = False
+    tryout: bool = False
 
     @property
     def loss(self) -> float:

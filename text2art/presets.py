@@ -18,19 +18,21 @@ class Preset:
         iterations: optimizer steps.
         scale: multiple of the base size.
         cuts: views per step (pixray's cuts times batches).
+        starts: random starts that are tried, of which the best is drawn to the end.
         clip: OpenAI CLIP models, used when their weights are at hand.
     """
 
     iterations: int
     scale: float
     cuts: int
+    starts: int
     clip: tuple[str, ...]
 
 
 PRESETS: Mapping[str, Preset] = {
-    "draft": Preset(200, 1, 24, ("ViT-B/16",)),
-    "normal": Preset(250, 2, 30, ("ViT-B/32", "ViT-B/16")),
-    "better": Preset(300, 3, 36, ("RN50", "ViT-B/32", "ViT-B/16")),
-    "best": Preset(350, 4, 24, ("RN50x4", "ViT-B/32", "ViT-B/16")),
-    "supreme": Preset(400, 5, 32, ("RN50x4", "RN101", "ViT-B/32", "ViT-B/16")),
+    "draft": Preset(200, 1, 24, 1, ("ViT-B/16",)),
+    "normal": Preset(250, 2, 30, 1, ("ViT-B/32", "ViT-B/16")),
+    "better": Preset(300, 3, 36, 1, ("RN50", "ViT-B/32", "ViT-B/16")),
+    "best": Preset(350, 4, 24, 1, ("RN50x4", "ViT-B/32", "ViT-B/16")),
+    "supreme": Preset(400, 5, 32, 1, ("RN50x4", "RN101", "ViT-B/32", "ViT-B/16")),
 }

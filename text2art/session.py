@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
 import torch
+from PIL import Image
 from typing_extensions import Self
 
-from text2art import __version__, loop, palettes, prompts, registry, schedules
+from text2art import __version__, loop, palettes, prompts, registry, schedules, starts
 from text2art.core import Canvas, Drawer, Frame, Loss, Scene
 from text2art.losses.prompt import PromptLoss, Target
 from text2art.media.convert import to_tensor
@@ -50,9 +51,10 @@ class Session:
         self.ensemble = ensemble
         self._say_what_is_used(parsed)
         with memory_errors("setting up the picture"):
-            self.drawer = self._make_drawer(seed)
-            self.scene = self._make_scene(parsed, seed)
-        self._watch = Watch(self.settings, self.scene)
+            self._scenes = self._make_scenes(parsed, seed)
+        count = len(self._scenes)
+        self._tryouts = count * starts.length_of(count, self.settings.steps)
+        self._use(self._scenes[0])
         self._frames: Generator[Frame] | None = None
         self._made = 0
         self.seconds = 0.0
@@ -73,6 +75,15 @@ class Session:
         if self._frames is not None:
             self._frames.close()
 
+    @property
+    def tryouts(self) -> int:
+        """How many frames show starts that may be given up; no film shows them."""
+        return self._tryouts
+
+    def _use(self, scene: Scene) -> None:
+        self.scene, self.drawer = scene, scene.drawer
+        self._watch = Watch(self.settings, scene)
+
     # ---- drawing ---------------------------------------------------------------------------
 
     def frames(self) -> Generator[Frame]:
@@ -87,14 +98,14 @@ class Session:
 
     def _draw(self) -> Generator[Frame]:
         started = time.perf_counter()
-        running = loop.run(self.scene, self.settings.steps)
+        running = self._run()
         while True:
             with memory_errors("drawing"):
                 frame = next(running, None)
             if frame is None:
                 break
             self._made = frame.step + 1
-            over = self._watch.over(frame)
+            over = not frame.tryout and self._watch.over(frame)
             self.seconds = time.perf_counter() - started
             yield frame
             if over:
@@ -102,6 +113,22 @@ class Session:
         last = self.snapshot()
         self.seconds = time.perf_counter() - started
         yield last
+
+    def _run(self) -> Iterator[Frame]:
+        """Try the starts, then draw on with the best."""
+        trying = starts.try_starts(self._scenes, self.settings.steps)
+        while True:
+            try:
+                start, frame = next(trying)
+            except StopIteration as chosen:
+                start = chosen.value
+                break
+            if start.scene is not self.scene:
+                self._use(start.scene)
+            yield frame
+        self._use(start.scene)
+        self._scenes = [start.scene]  # the others' memory is free again
+        yield from start.frames
 
     def snapshot(self) -> Frame:
         """Return the result so far: of the best parameters if those are kept, else the last.
@@ -135,16 +162,22 @@ class Session:
             if not prompt.is_image:
                 self.notices.extend(self.ensemble.notices(prompt.text))
 
-    def _make_drawer(self, seed: int | str) -> Drawer:
+    def _make_drawers(self, seed: int | str) -> list[Drawer]:
         s = self.settings
         init = load_picture(s.init_image) if s.init_image else None
+        count = 1 if init is not None else s.starts_tried  # from one picture, all starts are one
+        return [self._make_drawer(seed, number, init) for number in range(count)]
+
+    def _make_drawer(self, seed: int | str, number: int, init: Image.Image | None) -> Drawer:
+        s = self.settings
+        own = f"start {number}/" if number else ""
         width, height = s.canvas_size(init.size if init else None)
         colors = palettes.parse_palette(s.palette)
         canvas = Canvas(
             width=width,
             height=height,
             device=self.models.runtime.device,
-            stream=lambda purpose: stream(seed, purpose),
+            stream=lambda purpose: stream(seed, own + purpose),
             palette=torch.tensor(colors, dtype=torch.float32) / 255 if colors else None,
         )
         build = registry.find("drawers", s.drawer).load()
@@ -154,7 +187,7 @@ class Session:
             drawer.fit_(to_tensor(init, width, height).to(canvas.device))
         return drawer
 
-    def _make_scene(self, parsed: tuple[Prompt, ...], seed: int | str) -> Scene:
+    def _make_scenes(self, parsed: tuple[Prompt, ...], seed: int | str) -> list[Scene]:
         s = self.settings
         build = registry.find("cutouts", s.cutouts).load()
         cutouts = build(s.options(s.cutouts), s.cuts_per_step, seed)
@@ -169,13 +202,16 @@ class Session:
             "cosine": schedules.cosine,
             "constant": schedules.constant,
         }
-        return Scene(
-            drawer=self.drawer,
-            cutouts=cutouts,
-            losses=losses,
-            optimizer=torch.optim.Adam(self.drawer.groups()),  # type: ignore[arg-type]
-            schedule=schedules.RateSchedule(factors[s.schedule], s.learning_rate),
-        )
+        return [
+            Scene(
+                drawer=drawer,
+                cutouts=cutouts,
+                losses=losses,
+                optimizer=torch.optim.Adam(drawer.groups()),  # type: ignore[arg-type]
+                schedule=schedules.RateSchedule(factors[s.schedule], s.learning_rate),
+            )
+            for drawer in self._make_drawers(seed)
+        ]
 
     def _targets(self, prompt: Prompt) -> list[Target]:
         with torch.no_grad():

@@ -30,6 +30,7 @@ from text2art.prompts import parse_prompts
 
 MAX_ITERATIONS = 10_000
 MAX_CUTS = 512
+MAX_STARTS = 16
 MAX_SEED = 2**31 - 1  # the container's command line reads integers as 32 bits
 
 
@@ -103,6 +104,14 @@ class CoreSettings(BaseModel):
     )
     schedule: Literal["drops", "cosine", "constant"] = _in(
         "optimization", "drops", "How learning rates change over the run."
+    )
+    starts: int | None = _in(
+        "optimization",
+        None,
+        "Random starts that are tried, of which the best is drawn to the end; default: the "
+        "quality's.",
+        ge=1,
+        le=MAX_STARTS,
     )
     auto_stop: bool = _in(
         "optimization", False, "Stop when the loss no longer falls (drops the rates first)."
@@ -233,6 +242,11 @@ class CoreSettings(BaseModel):
     def cuts_per_step(self) -> int:
         """Views per step: explicit, else the quality's."""
         return self.cuts if self.cuts is not None else self.preset.cuts
+
+    @property
+    def starts_tried(self) -> int:
+        """Random starts that are tried: explicit, else the quality's."""
+        return self.starts if self.starts is not None else self.preset.starts
 
     def canvas_size(self, init_size: tuple[int, int] | None = None) -> tuple[int, int]:
         """Return (width, height) in pixels; `init_size` serves the aspect "retain"."""

@@ -1,38 +1,47 @@
-"""The model card and the notice that go beside the weights."""
+"""The model card and the notice that go beside a perceptor's weights."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from training.evaluate import table
 from training.export import write_text
+from training.icons import LICENSES
 from training.sprites import FONT_PACKAGE, Sprites
 from training.subjects import SUBJECTS
 from training.world import BACKGROUND_NAMES, COLOR_NAMES, STYLE_NAMES
 
-_CARD = """# text2art starter perceptor
+_PURPOSE = {
+    "perceptor": """# text2art starter perceptor
 
 A small CLIP-like model made for guidance: its input gradients look like the thing. It lets text2art
-draw offline, at once. It is not a general CLIP: it knows {subjects} subjects, {colors} colors,
-counts from 1 to 4, {backgrounds} backgrounds and {styles} styles; all other words are one
-"unknown word". `perceptor.json` lists every word it knows.
+draw offline, at once. It is not a general CLIP.""",
+    "judge": """# The judge of text2art's starter
+
+A small CLIP-like model that judges what the starter perceptor draws (`benchmarks/quality`). It is
+of another architecture and seed, learnt from other drawings of the same subjects, and never guides.
+It is no part of the package.""",
+}
+_CARD = """{purpose} It knows {subjects} subjects, {colors} colors,
+counts from 1 to 4, pairs of things and how they lie, sizes, places, {backgrounds} backgrounds and
+{styles} styles; all other words are one "unknown word". `perceptor.json` lists every word it knows.
 
 The command that makes such a model:
-`python -m training.make --budget {minutes:.0f}m --out weights/starter`.
+`python -m training.make --parts {part} --icons DIR --budget {minutes:.0f}m`.
 
 ## Data
-No outside picture was used. Pictures of 64 x 64 are drawn by `training/` while it trains:
-{drawings} drawings (glyphs of Noto Color Emoji, see NOTICE, and {own} procedural ones),
-repainted, counted, placed over plain colors or drawn scenes, seen through random views, given
-styles and noise; captions are composed from the same attributes. {held} drawings were held back
-for evaluation: {held_names}.
+Pictures of 64 x 64 are drawn by `training/` while it trains: {drawings} drawings ({sources}; see
+NOTICE), repainted, counted, paired, placed over plain colors or drawn scenes, seen through random
+views, given styles and noise; captions are composed from the same attributes. {held} drawings were
+held back for evaluation.
 
 Subjects: {subject_names}.
 
 ## Model
-Image tower `{plan}` (3x3 convolutions, SiLU, average pooling, one linear
-layer; batch norm folded), {image_size} px input, embedding of {embed}; text tower:
-open_clip's transformer, {layers} layers of width {width}, CLIP's tokenizer, {tokens} known tokens.
-{parameters:.2f} M parameters in all, stored in half precision.
+Image tower `{plan}` (3x3 convolutions, SiLU, average pooling or
+strides, one linear layer; batch norm folded), {image_size} px input, embedding of {embed}; text
+tower: open_clip's transformer, {layers} layers of width {width}, CLIP's tokenizer, {tokens} known
+tokens. {parameters:.2f} M parameters in all, stored in half precision.
 
 ## Training
 {recipe}
@@ -41,14 +50,14 @@ open_clip's transformer, {layers} layers of width {width}, CLIP's tokenizer, {to
 - Masked contrastive loss: a caption that may be true of another picture is no negative; each
   picture also has a caption with one attribute changed.
 - Linear heads for subject, color, count, background and style, dropped at export.
-- "Free" adversarial training (arXiv:1904.12843): each batch is replayed while an L2-bounded
-  perturbation of the pictures grows; this is what makes the gradients drawable.
-- On-policy fakes: in the later part, pictures guided to captions by the model itself join each
-  batch and are told apart from real ones; in one short comparison, by eye, figure and ground
-  were cleaner for it.
+- Adversarial training (PGD, arXiv:1706.06083; with `free`, arXiv:1904.12843): pictures carry an
+  L2-bounded perturbation that climbs the loss; this is what makes the gradients drawable.
+- On-policy fakes (`fakes`): pictures that the model itself draws while it trains, told apart from
+  real ones.
+- Batch norm settles on its running statistics late in the training.
 - The exported weights are a running average of the trained ones.
 
-Trained for {minutes:.0f} minutes on {device}: {seen:,} image updates.{note}
+Trained for {minutes:.1f} minutes on {device}: {seen:,} pictures.{note}
 
 ## Figures
 Printed by the command. Fresh pictures, zero-shot by text; subject among all {subjects}. "easy" and
@@ -58,31 +67,37 @@ count 0.25.
 
 {figures}
 
-These figures say little about how well it *draws*: look at pictures.
+These figures say little about how well it *draws*: see `docs/quality.md`.
 
 ## Limits
-Emoji-like shapes only; few drawings per subject, so unseen drawings of a subject are often not
-recognized. Counts above four, two different subjects in one picture, and relations between them
-were not trained. Small input: text2art shows it crops of the picture.
+Emoji-like shapes only; few drawings per subject. Counts above four were not trained. Small input:
+text2art shows it crops of the picture.
 
 ## License
-The weights are text2art's own, under the project's license (MIT). The drawings' font: see NOTICE.
+The weights are text2art's own, under the project's license (MIT). The drawings: see NOTICE.
 
 ## Files
 {hashes}
 """
 
-_NOTICE = """The pictures that the starter perceptor was trained on were drawn with glyphs of
+_NOTICE = """The pictures that this model was trained on were drawn with
 
-    Noto Color Emoji, https://github.com/googlefonts/noto-emoji
-    Copyright 2013 Google Inc. (Debian package {package})
+{drawings}
 
-The font is licensed under the SIL Open Font License, Version 1.1: https://openfontlicense.org
-(on Debian: /usr/share/doc/{package}/copyright). No part of the font is distributed here: this
-folder holds weights of a network that was trained on rendered glyphs. The OFL does not extend to
-documents created using the font or its derivatives (its preamble). The font's authors do not
-endorse this model.
+No part of a font or of an icon set is distributed here: this folder holds weights of a network that
+was trained on rendered drawings. The authors of the drawings do not endorse this model.
 """
+_FONT = f"""- glyphs of Noto Color Emoji, https://github.com/googlefonts/noto-emoji
+  Copyright 2013 Google Inc. (Debian package {FONT_PACKAGE}), under the SIL Open Font License,
+  Version 1.1: https://openfontlicense.org. The OFL does not extend to documents created using the
+  font (its preamble)."""
+_AUTHORS = {
+    "fluent-emoji-flat": "Fluent Emoji, Copyright (c) Microsoft Corporation",
+    "twemoji": "Twemoji, Copyright Twitter, Inc. and other contributors",
+    "noto-v1": "Noto Emoji (first version), Copyright Google Inc.",
+    "fxemoji": "Firefox OS Emoji, Copyright Mozilla Foundation",
+    "emojione": "EmojiOne 2, Copyright Ranks.com Inc.",
+}
 
 
 def write_card(
@@ -90,14 +105,29 @@ def write_card(
     recipe: dict[str, Any], seen: int, seconds: float, device: str,
     results: dict[str, dict[str, float]], hashes: dict[str, str], note: str = "",
 ) -> None:  # fmt: skip
-    """Write `MODEL_CARD.md` and `NOTICE` into the folder of the weights."""
-    held = [name for name, back in zip(sprites.names, sprites.held_back, strict=True) if back]
-    own = sum(name.startswith("our own") for name in sprites.names)
+    """Write `MODEL_CARD.md` and `NOTICE` into the folder of the weights.
+
+    Args:
+        folder: of the weights.
+        part: "perceptor" or "judge".
+        sprites: what it was trained on.
+        model: its configuration.
+        parameters: how many it has.
+        recipe: of its training, as plain values.
+        seen: pictures that it was trained on.
+        seconds: of training.
+        device: in words.
+        results: of `evaluate`.
+        hashes: of its files.
+        note: a remark of whoever trained it.
+    """
+    counts = Counter(sprites.source)
     text = _CARD.format(
+        purpose=_PURPOSE[part], part=part,
         subjects=len(SUBJECTS), colors=len(COLOR_NAMES), backgrounds=len(BACKGROUND_NAMES),
-        styles=len(STYLE_NAMES) - 1, minutes=seconds / 60, drawings=len(sprites.names), own=own,
-        held=len(held), held_names=", ".join(held),
-        subject_names=", ".join(s.name for s in SUBJECTS),
+        styles=len(STYLE_NAMES) - 1, minutes=seconds / 60, drawings=len(sprites.names),
+        sources=", ".join(f"{n} of {name}" for name, n in counts.items()),
+        held=int(sprites.held_back.sum()), subject_names=", ".join(s.name for s in SUBJECTS),
         plan=model["image_plan"], image_size=model["image_size"], embed=model["embed"],
         layers=model["text_layers"], width=model["text_width"], tokens=model["tokens"] - 2,
         parameters=parameters / 1e6, device=device, seen=seen,
@@ -107,4 +137,14 @@ def write_card(
         hashes="\n".join(f"- `{name}`: sha256 `{digest}`" for name, digest in hashes.items()),
     )  # fmt: skip
     write_text(folder / "MODEL_CARD.md", text)
-    write_text(folder / "NOTICE", _NOTICE.format(package=FONT_PACKAGE))
+    write_text(folder / "NOTICE", _NOTICE.format(drawings="\n".join(_credits(counts))))
+
+
+def _credits(sources: Counter[str]) -> list[str]:
+    """Return a line of credit per outside source of drawings."""
+    icons = [
+        f"- icons of {_AUTHORS[name]} (npm package @iconify-json/{name}), {LICENSES[name]}"
+        for name in sources
+        if name in LICENSES
+    ]
+    return [*([_FONT] if "noto-emoji" in sources else []), *icons]

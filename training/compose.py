@@ -208,4 +208,4 @@ def _paint(texture: Tensor, tint: Tensor) -> Tensor:
 def _parts(rows: Tensor) -> Iterator[Tensor]:
     """Yield groups of rows, each small enough to share a style's numbers."""
     if len(rows):
-        yield from rows.split(_GROUP)
+        yield from torch.split(rows, _GROUP)

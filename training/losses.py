@@ -63,3 +63,14 @@ def tell_fakes(fake: Tensor, text: Tensor, scale: Tensor) -> Tensor:
     fake, text = F.normalize(fake, dim=-1), F.normalize(text, dim=-1)
     own = (fake * text[:-1]).sum(-1)
     return F.softplus(scale * (own - fake @ text[-1])).mean()
+
+
+def near_caption(fake: Tensor, text: Tensor) -> Tensor:
+    """Return what guided pictures climb: the cosine to the caption, as guidance by words does.
+
+    Args:
+        fake: (F, D) guided pictures.
+        text: (F or more, D) the captions they are guided to.
+    """
+    own: Tensor = (F.normalize(fake, dim=-1) * F.normalize(text[: len(fake)], dim=-1)).sum(-1)
+    return own.mean()

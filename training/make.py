@@ -15,7 +15,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 
@@ -71,7 +71,10 @@ def change(recipe: Recipe, changes: list[str]) -> Recipe:
             known = ", ".join(n for n, kind in kinds.items() if kind is not tuple)
             raise ValueError(f"--set {text!r}: give NAME=VALUE of {known}")
         kind = kinds[name]
-        recipe = replace(recipe, **{name: value == "true" if kind is bool else kind(value)})
+        if kind is bool and value not in ("true", "false"):
+            raise ValueError(f"--set {text!r}: give true or false")
+        made: Any = value == "true" if kind is bool else kind(value)
+        recipe = replace(recipe, **{name: made})
     return recipe
 
 

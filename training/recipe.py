@@ -35,8 +35,8 @@ class Recipe:
     image_plan: str = "32 64s2 96 p 192 192 p 384 384 p 512"
     role: Literal["guide", "judge"] = "guide"
     seed: int = 1
-    batch: int = 1024
-    chunk: int = 4
+    batch: int = 384
+    chunk: int = 10
     budget: float = 90 * 60.0
     lr_image: float = 2.0e-3
     lr_text: float = 1.0e-3
@@ -44,12 +44,12 @@ class Recipe:
     ramp: tuple[float, float] = (0.0, 0.35)
     attack_ramp: tuple[float, float] = (0.04, 0.25)
     radius: float = 4.5
-    attacks: int = 3
+    attacks: int = 2
     free: bool = False
     clean_share: float = 0.10
-    attack_step: float = 0.6
+    attack_step: float = 0.7
     heads: tuple[float, float] = (1.0, 0.25)
-    fakes: int = 256
+    fakes: int = 96
     fakes_ramp: tuple[float, float] = (0.20, 0.35)
     fakes_weight: float = 0.5
     settle_at: float = 0.6
@@ -59,7 +59,7 @@ class Recipe:
 
 _JUDGE = Recipe(
     image_plan="48s2 64 96s2 128 160s2 224 288s2 320", role="judge", seed=42, radius=3.0,
-    attacks=2, fakes=0,
+    batch=256, fakes=0,
 )  # fmt: skip
 # The same models with what two cores can do: smaller batches, every pass trains.
 _SMALL = {"batch": 64, "chunk": 3, "fakes": 14, "free": True, "attacks": 2}

@@ -15,7 +15,7 @@ from text2art.nets.starter import StarterCLIP, StarterConfig
 from training.batches import Batch, Stream
 from training.captions import CONTEXT
 from training.fakes import Fakes, Guided
-from training.losses import Heads, contrastive, tell_fakes
+from training.losses import Heads, contrastive, near_caption, tell_fakes
 from training.norm import settle
 from training.recipe import Recipe, between, learning_rate
 
@@ -124,7 +124,8 @@ class Trainer:
         leaf = text.detach().float().requires_grad_()
         loss = self._passes(batch, guided, leaf, t)
         # One text update for all passes: the words did not change between them.
-        torch.autograd.backward(text, leaf.grad.to(text.dtype) if leaf.grad is not None else None)
+        assert leaf.grad is not None
+        torch.autograd.backward(text, leaf.grad.to(text.dtype))
         nn.utils.clip_grad_norm_(self.model.text.parameters(), 5.0)
         self.text_optimizer.step()
         self.text_optimizer.zero_grad(set_to_none=True)
@@ -154,8 +155,9 @@ class Trainer:
             trains = r.free or k == passes - 1
             self._learn(trains)
             shown = (batch.images + delta).clamp(0, 1).requires_grad_(passes > 1)
-            seen = self._look(shown, batch, guided, text if trains else text.detach(), t)
-            seen.whole.backward()
+            words = text if trains else text.detach()
+            seen = self._look(shown, batch, guided, words, t, learns=trains)
+            torch.autograd.backward(seen.whole)
             loss = seen.contrast.detach()
             if trains:
                 nn.utils.clip_grad_norm_(self.model.visual.parameters(), 5.0)
@@ -163,7 +165,7 @@ class Trainer:
                 self.image_optimizer.zero_grad(set_to_none=True)
             if shown.grad is not None:
                 delta = climb(delta, shown.grad, bound, r.attack_step)
-            if guided is not None and self.fakes is not None:
+            if guided is not None and self.fakes is not None and (r.free or not trains):
                 guided = self.fakes.move(guided)
         return loss
 
@@ -174,9 +176,14 @@ class Trainer:
         self.scale.requires_grad_(learns)
 
     def _look(
-        self, shown: Tensor, batch: Batch, guided: Guided | None, text: Tensor, t: float
-    ) -> _Seen:
-        """Return the losses of pictures (B, 3, S, S) and of the guided ones beside them."""
+        self, shown: Tensor, batch: Batch, guided: Guided | None, text: Tensor, t: float,
+        *, learns: bool,
+    ) -> _Seen:  # fmt: skip
+        """Return the losses of pictures (B, 3, S, S) and of the guided ones beside them.
+
+        Where the weights learn, guided pictures are to be told from real ones; where they do not,
+        the pictures follow the words, as a drawer's do.
+        """
         r, n = self.recipe, len(shown)
         if guided is not None and self.fakes is not None:
             size = shown.shape[-1]
@@ -189,9 +196,11 @@ class Trainer:
         contrast = contrastive(embedding[:n], text[: 2 * n], batch.masked, scale)
         aux = r.heads[0] + (r.heads[1] - r.heads[0]) * t
         whole = contrast + aux * self.heads(embedding[:n], batch.truth)
-        if guided is not None:
+        if guided is not None and learns:
             weight = r.fakes_weight * between(t, *r.fakes_ramp)
             whole = whole + weight * tell_fakes(embedding[n:], text[2 * n :], scale)
+        elif guided is not None:
+            whole = whole + near_caption(embedding[n:], text[2 * n :])
         return _Seen(contrast, whole)
 
     def _autocast(self) -> torch.autocast:

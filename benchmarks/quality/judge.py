@@ -95,8 +95,8 @@ def load_judge(folder: Path, runtime: Runtime, *, crops: bool = False) -> Eye:
         raise WeightsMissing(
             f"no judge: {' and '.join(missing)} not found in {folder}. A judge is a starter "
             "perceptor of another architecture and seed that guides nothing; docs/quality.md says "
-            f"how to make one (python -m training.make --seed 2 --out {folder} "
-            "--checkpoint FILE), or name its folder with --judge"
+            f"how to make one (python -m training.make --parts judge --judge-out {folder} "
+            "--icons DIR), or name its folder with --judge"
         )
     perceptor = starter.build(str(folder), Runtime(runtime.device))
     return Eye([(perceptor, 1.0)], runtime, crops=crops)

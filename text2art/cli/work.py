@@ -90,7 +90,9 @@ def _draw(session: Session, files: Outputs, report: Report, interrupt: Interrupt
         film: VideoWriter | None = None
         if files.video is not None:
             note = record_text(files.record) if files.record else ""
-            film = open_files.enter_context(VideoWriter(files.video, s.steps + 1, comment=note))
+            film = open_files.enter_context(
+                VideoWriter(files.video, s.steps + 1 - session.tryouts, comment=note)
+            )
         open_files.enter_context(report.of(s.steps))
         for frame in session.frames():
             last = frame
@@ -98,8 +100,9 @@ def _draw(session: Session, files: Outputs, report: Report, interrupt: Interrupt
                 session.close()
                 last = frame = replace(session.snapshot(), step=frame.step + 1)
             shown = frame.final or bool(s.display_every and frame.step % s.display_every == 0)
-            image = to_pil(frame.image) if film or shown else None
-            if film is not None and image is not None:
+            filmed = film is not None and not frame.tryout
+            image = to_pil(frame.image) if filmed or shown else None
+            if film is not None and filmed and image is not None:
                 film.add(image)
             path = files.save_frame(image, frame.step) if shown and image is not None else None
             report.step(frame, image if shown else None, time.perf_counter() - started, path)

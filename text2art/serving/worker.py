@@ -115,10 +115,11 @@ class Worker:
         report = every or interval(1, steps, MOST_PICTURES)
         film_every = interval(1, steps, MOST_FILM_FRAMES)
         last: Frame | None = None
-        with files.film(steps // film_every + 1) as film:
+        with files.film((steps - session.tryouts) // film_every + 1) as film:
             for frame in session.frames():
                 last = frame
-                if film is not None and (frame.final or frame.step % film_every == 0):
+                filmed = not frame.tryout and frame.step % film_every == 0
+                if film is not None and (frame.final or filmed):
                     film.add(to_pil(frame.image))
                 if frame.final or frame.step % report == 0:
                     self._report(frame, session.settings, record)

@@ -1,0 +1,105 @@
+"""Several starts: the most promising one is drawn to the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from tests.conftest import TOY
+from text2art import loop, starts
+from text2art.core import Frame
+from text2art.models import Models
+from text2art.runtime import pick
+from text2art.session import Session
+from text2art.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def models() -> Models:
+    return Models(pick("cpu"))
+
+
+def session(models: Models, **changes: Any) -> Session:
+    return Session(Settings.of(**{**TOY, "iterations": 40, **changes}), models=models)
+
+
+def frames(models: Models, **changes: Any) -> list[Frame]:
+    with session(models, **changes) as running:
+        return list(running.frames())
+
+
+@pytest.mark.parametrize(
+    ("count", "steps", "tries"),
+    [(1, 100, 0), (2, 100, 10), (5, 100, 10), (10, 100, 5), (16, 10, 0), (4, 40, 4)],
+)
+def test_tryouts_take_at_most_half_of_the_steps(count: int, steps: int, tries: int) -> None:
+    assert starts.length_of(count, steps) == tries
+    assert count * tries <= steps / 2
+
+
+def test_one_frame_per_step_and_the_result(models: Models) -> None:
+    drawn = frames(models, starts=4)
+    assert [frame.step for frame in drawn] == [*range(40), 40]
+    assert [frame.tryout for frame in drawn] == [True] * 16 + [False] * 25
+    assert [frame.final for frame in drawn] == [False] * 40 + [True]
+    with session(models, starts=4) as running:
+        assert running.tryouts == 16
+
+
+def test_the_start_with_the_least_loss_goes_on(models: Models) -> None:
+    drawn = frames(models, starts=4)
+    late = torch.tensor([[drawn[4 * k + i].loss for i in (2, 3)] for k in range(4)]).mean(1)
+    with session(models, starts=4) as running:
+        scenes = list(running._scenes)
+        list(running.frames())
+        assert running.scene is scenes[int(late.argmin())]
+    # It goes on where its tryout stopped: as if it had been drawn alone, over the steps it got.
+    alone = session(models, starts=4)._scenes[int(late.argmin())]
+    images = [frame.image for frame in loop.run(alone, 40 - 3 * 4)]
+    assert torch.equal(drawn[16].image, images[4])
+    assert torch.equal(drawn[39].image, images[-1])
+
+
+def test_starts_differ_and_the_first_is_that_of_a_single_start(models: Models) -> None:
+    drawn = frames(models, starts=4)
+    firsts = [drawn[4 * k].image for k in range(4)]
+    assert len({image.numpy().tobytes() for image in firsts}) == 4
+    assert torch.equal(firsts[0], frames(models, starts=1)[0].image)
+
+
+def test_the_same_seed_gives_the_same_picture(models: Models) -> None:
+    first, again = (frames(models, starts=3)[-1] for _ in range(2))
+    assert torch.equal(first.image, again.image)
+    assert not torch.equal(first.image, frames(models, starts=3, seed=8)[-1].image)
+
+
+def test_two_interleaved_equal_two_apart(models: Models) -> None:
+    apart = [frames(models, starts=3, seed=seed)[-1].image for seed in (1, 2)]
+    with session(models, starts=3, seed=1) as a, session(models, starts=3, seed=2) as b:
+        *_, (last_a, last_b) = zip(a.frames(), b.frames(), strict=True)
+    assert torch.equal(last_a.image, apart[0])
+    assert torch.equal(last_b.image, apart[1])
+
+
+def test_a_cancelled_tryout_keeps_its_picture(models: Models) -> None:
+    with session(models, starts=4) as running:
+        going = running.frames()
+        shown = [next(going) for _ in range(7)]
+        going.close()
+        last = running.snapshot()
+    assert shown[-1].tryout
+    assert last.final
+    assert (last.image - shown[-1].image).abs().max() < 0.2
+    assert not torch.equal(last.image, shown[0].image)
+
+
+def test_an_init_image_is_one_start(models: Models, tmp_path: Any) -> None:
+    from PIL import Image
+
+    path = tmp_path / "init.png"
+    Image.new("RGB", (32, 32), "teal").save(path)
+    drawn = frames(models, starts=4, init_image=str(path))
+    assert not any(frame.tryout for frame in drawn)
+    assert len(drawn) == 41
