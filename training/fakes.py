@@ -18,6 +18,9 @@ from training.batches import Batch
 GAIN = 4.0  # as the drawers' layers: logits per unit
 _SCALES = (1, 2, 4, 8, 16, 32, 64)
 _BETAS = (0.9, 0.98)
+_DECAY = (
+    0.003  # of the layers, each move: colors driven to their ends have no gradient to return by
+)
 
 
 @dataclass
@@ -63,7 +66,7 @@ class Fakes:
 
     def __init__(
         self, count: int, noise_row: Tensor, gen: torch.Generator, *, held: int, rate: float = 0.05,
-        renewed: float = 0.03,
+        renewed: float = 0.04,
     ) -> None:  # fmt: skip
         self.count, self.rate, self.renewed, self.gen = count, rate, renewed, gen
         device = noise_row.device
@@ -146,7 +149,8 @@ class Fakes:
             mean = first / (1 - _BETAS[0] ** count)
             spread = (second / (1 - _BETAS[1] ** count)).sqrt() + 1e-12
             rate = self.rate * (max(scale, 8) / 8) ** -0.5
-            self.layers[k][where] = guided.layers[k].detach() + rate * mean / spread
+            kept = guided.layers[k].detach() * (1 - _DECAY)
+            self.layers[k][where] = kept + rate * mean / spread
         return self._guided(where)
 
     def pictures(self, n: int) -> Tensor:

@@ -41,18 +41,18 @@ class Recipe:
     lr_image: float = 2.0e-3
     lr_text: float = 1.0e-3
     weight_decay: float = 0.03
-    ramp: tuple[float, float] = (0.0, 0.35)
-    attack_ramp: tuple[float, float] = (0.04, 0.25)
-    radius: float = 4.5
+    ramp: tuple[float, float] = (0.02, 0.45)
+    attack_ramp: tuple[float, float] = (0.08, 0.40)
+    radius: float = 4.0
     attacks: int = 2
     free: bool = False
     clean_share: float = 0.10
     attack_step: float = 0.7
     heads: tuple[float, float] = (1.0, 0.25)
     fakes: int = 96
-    fakes_ramp: tuple[float, float] = (0.20, 0.35)
+    fakes_ramp: tuple[float, float] = (0.30, 0.45)
     fakes_weight: float = 0.5
-    settle_at: float = 0.6
+    settle_at: float = 0.7
     ema_every: int = 8
     ema_decay: float = 0.985
 
