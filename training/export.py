@@ -24,10 +24,15 @@ HARMLESS = (
 
 
 def fold(state: dict[str, Tensor], epsilon: float = 1e-5) -> dict[str, Tensor]:
-    """Fold each batch norm into the convolution before it: exact in evaluation, and faster."""
+    """Fold each batch norm into the convolution before it: exact in evaluation, and faster.
+
+    A convolution without a norm, its norm folded before, stays as it is.
+    """
     folded = {k: v for k, v in state.items() if ".norm." not in k}
     for key in [k for k in state if k.endswith(".conv.weight")]:
         stem = key.removesuffix("conv.weight")
+        if f"{stem}norm.weight" not in state:
+            continue
         norm = {part: state[f"{stem}norm.{part}"].float() for part in
                 ("weight", "bias", "running_mean", "running_var")}  # fmt: skip
         gain = norm["weight"] / (norm["running_var"] + epsilon).sqrt()

@@ -19,7 +19,8 @@ from typing import Any, Literal, cast
 
 import torch
 
-from text2art.nets.starter import describe
+from text2art.errors import WeightsError
+from text2art.nets.starter import describe, load_starter
 from training.batches import Stream
 from training.captions import WordTokenizer, known_tokens
 from training.card import write_card
@@ -30,7 +31,7 @@ from training.guided import save_sheet
 from training.icons import IconsMissingError
 from training.plan import Planner
 from training.planning import Here, PlanSource, Workers, Writer
-from training.recipe import Recipe, recipe_for
+from training.recipe import Recipe, continued, recipe_for
 from training.scenes import draw_scenes
 from training.sprites import FontMissingError, Sprites, render_sprites
 from training.train import Trainer
@@ -89,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
         "--icons", type=Path, help="folder with icon sets: more drawings (see training/icons.py)"
     )
     parser.add_argument("--resume", action="store_true", help="continue from the checkpoints")
+    parser.add_argument("--start-from", type=Path, metavar="FOLDER",
+                        help="go on from the perceptor that an earlier training wrote")  # fmt: skip
     parser.add_argument("--checkpoints", type=Path, default=_CHECKPOINTS)
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
     parser.add_argument("--workers", type=int, help="planning processes (default: fit the device)")
@@ -150,13 +153,19 @@ class Making:
 def make_perceptor(making: Making, part: Perceptor, sprites: Sprites, source: PlanSource) -> None:
     """Train, evaluate and write one perceptor."""
     args, device = making.args, making.device
-    recipe = change(recipe_for(part, device), args.changes if part == "perceptor" else [])
+    recipe = recipe_for(part, device)
+    parent = load_starter(args.start_from) if args.start_from and part == "perceptor" else None
+    if parent is not None:
+        recipe = continued(recipe, parent.config.image_plan)
+    recipe = change(recipe, args.changes if part == "perceptor" else [])
     recipe = replace(recipe, budget=making.budgets[part])
     noise = making.writer(sprites, 0, 1).rows(["random noise"])[0]
     trainer = Trainer(
         recipe, making.token_ids, torch.from_numpy(noise).long(), device,
         compiled=device.type == "cuda" and not args.no_compile,
     )  # fmt: skip
+    if parent is not None:
+        trainer.adopt(parent)
     checkpoint = args.checkpoints / f"{part}.pt"
     say(f"{part}: {len(sprites.names)} drawings, {len(making.token_ids)} tokens, {device}")
     if args.resume:
@@ -199,7 +208,7 @@ def main(arguments: list[str] | None = None) -> int:
             change(Recipe(), args.changes)
             making = Making(args, stack)
             _make(making)
-        except (FontMissingError, IconsMissingError, ValueError) as error:
+        except (FontMissingError, IconsMissingError, WeightsError, ValueError) as error:
             say(f"Error: {error}")
             return 1
     say(f"done in {(time.monotonic() - began) / 60:.1f} min")

@@ -20,7 +20,8 @@ class Recipe:
         budget: seconds.
         ramp: when the difficulty rises from 0 to 1.
         attack_ramp: when the radius rises from 0 to `radius`.
-        radius: largest L2 length of a perturbation of a 3 x 64 x 64 picture in [0, 1].
+        radius: largest L2 length of a perturbation of a 3 x 64 x 64 picture in [0, 1]. At 4 and
+            more the contrastive loss rose to that of guessing and never came back.
         attacks: gradient steps of the perturbation, before the pass that trains.
         free: whether those passes train the weights, too ("free" adversarial training).
         clean_share: pictures that are not perturbed.
@@ -30,6 +31,7 @@ class Recipe:
         fakes_ramp: when their weight rises from 0 to `fakes_weight`.
         settle_at: when batch norm settles (see `norm.py`).
         ema_every, ema_decay: the exported weights are a running average.
+        folded: no batch norm: for going on from exported weights, whose norms are folded in.
     """
 
     image_plan: str = "32 64s2 96 p 192 192 p 384 384 p 512"
@@ -43,7 +45,7 @@ class Recipe:
     weight_decay: float = 0.03
     ramp: tuple[float, float] = (0.02, 0.45)
     attack_ramp: tuple[float, float] = (0.08, 0.40)
-    radius: float = 4.0
+    radius: float = 3.0
     attacks: int = 2
     free: bool = False
     clean_share: float = 0.10
@@ -55,6 +57,7 @@ class Recipe:
     settle_at: float = 0.7
     ema_every: int = 8
     ema_decay: float = 0.985
+    folded: bool = False
 
 
 _JUDGE = Recipe(
@@ -72,6 +75,14 @@ def recipe_for(part: Literal["perceptor", "judge"], device: torch.device) -> Rec
         return recipe
     small = dict(_SMALL) if recipe.fakes else {**_SMALL, "fakes": 0}
     return replace(recipe, **small)  # type: ignore[arg-type]
+
+
+def continued(recipe: Recipe, image_plan: str) -> Recipe:
+    """Return a recipe for going on from exported weights: smaller steps, hardly any curriculum."""
+    return replace(
+        recipe, image_plan=image_plan, folded=True, lr_image=6e-4, lr_text=4e-4,
+        ramp=(-0.1, 0.25), attack_ramp=(-0.05, 0.10), fakes_ramp=(0.02, 0.15),
+    )  # fmt: skip
 
 
 def between(t: float, start: float, end: float) -> float:

@@ -55,7 +55,7 @@ class Trainer:
         config = StarterConfig(image_plan=recipe.image_plan, tokens=len(token_ids) + 2)
         with torch.random.fork_rng():
             torch.manual_seed(recipe.seed)  # initial weights only; streams have generators
-            self.model = StarterCLIP(config, token_ids, folded=False).to(device)
+            self.model = StarterCLIP(config, token_ids, folded=recipe.folded).to(device)
             self.heads = Heads(config.embed).to(device)
         self.settled = settle(self.model.visual, device)
         self.model.visual.to(memory_format=torch.channels_last)
@@ -79,6 +79,20 @@ class Trainer:
         )  # fmt: skip
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.updates, self.elapsed, self.seen = 0, 0.0, 0
+
+    @torch.no_grad()
+    def adopt(self, parent: StarterCLIP) -> None:
+        """Go on from an exported model of the same towers; tokens new to it start anew."""
+        self.model.visual.load_state_dict(parent.visual.state_dict())
+        table = self.model.text.token_embedding.weight.clone()
+        known = self.token_ids.to(parent.rows.device)
+        theirs, ours = parent.rows[known], torch.arange(2, 2 + len(known))
+        old = (theirs > 1).cpu()
+        table[:2] = parent.text.token_embedding.weight[:2].to(table.device)
+        table[ours[old]] = parent.text.token_embedding.weight[theirs[old]].to(table.device)
+        state = {**parent.text.state_dict(), "token_embedding.weight": table}
+        self.model.text.load_state_dict(state)
+        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
 
     def run(
         self, stream: Stream, log: Log, checkpoint: Path | None = None, save_every: float = 120.0
