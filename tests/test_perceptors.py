@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -275,7 +276,7 @@ def net() -> StarterCLIP:
 
 
 def test_the_starter_normalizes_by_itself(net: StarterCLIP) -> None:
-    built = starter.StarterPerceptor(net, CPU)
+    built = starter.StarterPerceptor([net], CPU)
     images = crops(size=16)
     with torch.no_grad():
         expected = F.normalize(net.encode_image(normalized(images, net.mean, net.std)), dim=-1)
@@ -287,8 +288,38 @@ def test_the_starter_normalizes_by_itself(net: StarterCLIP) -> None:
         built.see(crops(size=32))
 
 
+def other_net(net: StarterCLIP, image_size: int = 16) -> StarterCLIP:
+    """Another small model with its own weights and one more word."""
+    ids = sorted(int(i) for i in (net.rows > 1).nonzero())
+    config = StarterConfig("8s2 p 8", image_size=image_size, embed=20, tokens=len(ids) + 2)
+    made = StarterCLIP(config, torch.tensor(ids))
+    draw = stream(1, "starter")
+    for tensor in made.parameters():
+        tensor.data.copy_(torch.randn(tensor.shape, generator=draw) * 0.3)
+    made.vocabulary = net.vocabulary | {"zeppelin"}
+    return made
+
+
+def test_several_starters_see_as_one_whose_cosine_is_their_mean(net: StarterCLIP) -> None:
+    nets = [net, other_net(net)]
+    both, alone = starter.StarterPerceptor(nets, CPU), [
+        starter.StarterPerceptor([n], CPU) for n in nets
+    ]  # fmt: skip
+    images, words = crops(size=16), ["a red apple", "a sailboat"]
+    cosines = both.see(images) @ both.read(words).T
+    apart = [one.see(images) @ one.read(words).T for one in alone]
+    assert torch.allclose(cosines, torch.stack(apart).mean(0), atol=1e-6)
+    assert torch.allclose(both.see(images).norm(dim=-1), torch.ones(len(images)), atol=1e-6)
+    assert both.notices("a zeppelin") == alone[1].notices("a zeppelin")
+
+
+def test_starters_of_different_sizes_are_refused(net: StarterCLIP) -> None:
+    with pytest.raises(WeightsCorrupt, match=r"different sizes: \[16, 32\]"):
+        starter.StarterPerceptor([net, other_net(net, 32)], CPU)
+
+
 def test_the_starter_names_the_words_it_does_not_know(net: StarterCLIP) -> None:
-    built = starter.StarterPerceptor(net, CPU)
+    built = starter.StarterPerceptor([net], CPU)
     assert built.notices("A red apple on 3 Apples.") == []
     assert built.notices("the apple's sailboats on a zeppelin, 7 zeppelins") == [
         "starter does not know 'the', 'sailboats' (nearest: sailboat), 'zeppelin', '7', 'zeppelins'"
@@ -307,7 +338,10 @@ def test_the_shipped_starter_knows_apples(monkeypatch: pytest.MonkeyPatch) -> No
     shipped = Path(catalog.__file__).parents[2] / "weights"
     monkeypatch.setattr(catalog, "search_path", lambda: [shipped])
     built = starter.build("", CPU)
-    assert built.digest == catalog.sha256_of(shipped / "starter/perceptor.safetensors")
+    files = sorted((shipped / "starter").glob("perceptor*.safetensors"))
+    digests = [catalog.sha256_of(path) for path in sorted(files, key=lambda path: path.stem)]
+    several = hashlib.sha256("".join(digests).encode()).hexdigest()
+    assert built.digest == (digests[0] if len(digests) == 1 else several)
     assert built.notices("a red apple on a blue background") == []
     assert "zeppelin" in built.notices("a zeppelin")[0]
     size = built.size

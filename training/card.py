@@ -27,7 +27,7 @@ counts from 1 to 4, pairs of things and how they lie, sizes, places, {background
 {styles} styles; all other words are one "unknown word". `perceptor.json` lists every word it knows.
 
 The command that makes such a model:
-`python -m training.make --parts {part} --icons DIR --budget {minutes:.0f}m`.
+`python -m training.make --parts {part}{options} --budget {minutes:.0f}m`.
 
 ## Data
 Pictures of 64 x 64 are drawn by `training/` while it trains: {drawings} drawings ({sources}; see
@@ -103,9 +103,9 @@ _AUTHORS = {
 def write_card(
     folder: Path, *, part: str, sprites: Sprites, model: dict[str, Any], parameters: int,
     recipe: dict[str, Any], seen: int, seconds: float, device: str,
-    results: dict[str, dict[str, float]], hashes: dict[str, str], note: str = "",
+    results: dict[str, dict[str, float]], hashes: dict[str, str], note: str = "", tower: int = 1,
 ) -> None:  # fmt: skip
-    """Write `MODEL_CARD.md` and `NOTICE` into the folder of the weights.
+    """Write `MODEL_CARD.md` (`MODEL_CARD-2.md` ...) and `NOTICE` into the folder of the weights.
 
     Args:
         folder: of the weights.
@@ -120,10 +120,13 @@ def write_card(
         results: of `evaluate`.
         hashes: of its files.
         note: a remark of whoever trained it.
+        tower: which of several perceptors it is, from 1 on.
     """
     counts = Counter(sprites.source)
     text = _CARD.format(
         purpose=_PURPOSE[part], part=part,
+        options=(f" --tower {tower}" if tower > 1 else "")
+        + (" --icons DIR" if set(counts) & set(LICENSES) else ""),
         subjects=len(SUBJECTS), colors=len(COLOR_NAMES), backgrounds=len(BACKGROUND_NAMES),
         styles=len(STYLE_NAMES) - 1, minutes=seconds / 60, drawings=len(sprites.names),
         sources=", ".join(f"{n} of {name}" for name, n in counts.items()),
@@ -136,8 +139,13 @@ def write_card(
         figures=table(results),
         hashes="\n".join(f"- `{name}`: sha256 `{digest}`" for name, digest in hashes.items()),
     )  # fmt: skip
-    write_text(folder / "MODEL_CARD.md", text)
+    write_text(folder / f"{stem_of('MODEL_CARD', tower)}.md", text)
     write_text(folder / "NOTICE", _NOTICE.format(drawings="\n".join(_credits(counts))))
+
+
+def stem_of(name: str, tower: int) -> str:
+    """Return the stem of a tower's file: "perceptor", "perceptor-2" ..."""
+    return name if tower == 1 else f"{name}-{tower}"
 
 
 def _credits(sources: Counter[str]) -> list[str]:

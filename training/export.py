@@ -63,7 +63,7 @@ def known_words() -> list[str]:
 
 def write(
     folder: Path, config: StarterConfig, token_ids: Tensor, weights: dict[str, Tensor],
-    name: str = "starter",
+    name: str = "starter", stem: str = "perceptor",
 ) -> dict[str, str]:  # fmt: skip
     """Write `perceptor.safetensors` and `perceptor.json`; return the SHA-256 of both.
 
@@ -84,12 +84,12 @@ def write(
         "subjects": [s.name for s in SUBJECTS],
         "vocabulary": known_words(),
     }
-    part = folder / "perceptor.safetensors.part"
+    part = folder / f"{stem}.safetensors.part"
     save_file(tensors, part, metadata={"format": "pt"})
     part.chmod(0o644)  # safetensors writes files that only their owner can read
-    part.replace(folder / "perceptor.safetensors")
-    write_text(folder / "perceptor.json", json.dumps(card, indent=1, ensure_ascii=False) + "\n")
-    return {name: sha256(folder / name) for name in ("perceptor.json", "perceptor.safetensors")}
+    part.replace(folder / f"{stem}.safetensors")
+    write_text(folder / f"{stem}.json", json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+    return {name: sha256(folder / name) for name in (f"{stem}.json", f"{stem}.safetensors")}
 
 
 def write_text(path: Path, text: str) -> None:

@@ -23,7 +23,7 @@ from text2art.errors import WeightsError
 from text2art.nets.starter import describe, load_starter
 from training.batches import Stream
 from training.captions import WordTokenizer, known_tokens
-from training.card import write_card
+from training.card import stem_of, write_card
 from training.compose import SIDE, Composer
 from training.evaluate import evaluate, table
 from training.export import build, read_checkpoint, write
@@ -85,6 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
     parser.add_argument("--budget", type=seconds, default=seconds("3h"), help="e.g. 20s, 90m, 3h")
     parser.add_argument("--out", type=Path, default=Path("weights/starter"))
+    parser.add_argument("--tower", type=int, default=1, metavar="N",
+                        help="make the Nth perceptor, to look beside the others")  # fmt: skip
     parser.add_argument("--judge-out", type=Path, default=Path("benchmarks/judge"))
     parser.add_argument(
         "--icons", type=Path, help="folder with icon sets: more drawings (see training/icons.py)"
@@ -158,7 +160,8 @@ def make_perceptor(making: Making, part: Perceptor, sprites: Sprites, source: Pl
     if parent is not None:
         recipe = continued(recipe, parent.config.image_plan)
     recipe = change(recipe, args.changes if part == "perceptor" else [])
-    recipe = replace(recipe, budget=making.budgets[part])
+    tower = args.tower if part == "perceptor" else 1
+    recipe = replace(recipe, budget=making.budgets[part], seed=recipe.seed + 100 * (tower - 1))
     noise = making.writer(sprites, 0, 1).rows(["random noise"])[0]
     trainer = Trainer(
         recipe, making.token_ids, torch.from_numpy(noise).long(), device,
@@ -166,7 +169,7 @@ def make_perceptor(making: Making, part: Perceptor, sprites: Sprites, source: Pl
     )  # fmt: skip
     if parent is not None:
         trainer.adopt(parent)
-    checkpoint = args.checkpoints / f"{part}.pt"
+    checkpoint = args.checkpoints / f"{stem_of(part, tower)}.pt"
     say(f"{part}: {len(sprites.names)} drawings, {len(making.token_ids)} tokens, {device}")
     if args.resume:
         trainer.load(checkpoint)
@@ -179,16 +182,16 @@ def make_perceptor(making: Making, part: Perceptor, sprites: Sprites, source: Pl
     say(table(results))
     folder = args.out if part == "perceptor" else args.judge_out
     name = "starter" if part == "perceptor" else "judge"
-    hashes = write(folder, config, token_ids, weights, name)
+    hashes = write(folder, config, token_ids, weights, name, stem_of("perceptor", tower))
     write_card(
         folder, part=part, sprites=sprites, model=describe(config),
         parameters=sum(p.numel() for p in model.parameters()), recipe=asdict(recipe),
         seen=trainer.seen, seconds=trainer.elapsed, device=making.described(),
-        results=results, hashes=hashes, note=args.note,
+        results=results, hashes=hashes, note=args.note, tower=tower,
     )  # fmt: skip
     if args.sheets:
         args.sheets.mkdir(parents=True, exist_ok=True)
-        save_sheet(model, args.sheets / f"{part}.png", trainer.fakes)
+        save_sheet(model, args.sheets / f"{stem_of(part, tower)}.png", trainer.fakes)
     for file, digest in hashes.items():
         say(f"{digest}  {folder / file}")
 
@@ -198,7 +201,9 @@ def main(arguments: list[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     if args.threads:
         torch.set_num_threads(args.threads)
-    missing = [p for p in args.parts if not (args.checkpoints / f"{p}.pt").is_file()]
+    towers = {"perceptor": args.tower}
+    stems = [stem_of(part, towers.get(part, 1)) for part in args.parts if part != "vqgan"]
+    missing = [stem for stem in stems if not (args.checkpoints / f"{stem}.pt").is_file()]
     if args.resume and missing:
         say(f"Error: nothing to resume: there is no {args.checkpoints / missing[0]}.pt")
         return 1
@@ -223,7 +228,8 @@ def _make(making: Making) -> None:
     if "perceptor" in parts or "vqgan" in parts:
         recipe = recipe_for("perceptor", making.device)
         sprites["guide"] = render_sprites("guide", args.icons)
-        writer = making.writer(sprites["guide"], recipe.seed, recipe.batch * recipe.chunk)
+        seed = recipe.seed + 100 * (args.tower - 1)
+        writer = making.writer(sprites["guide"], seed, recipe.batch * recipe.chunk)
         sources["guide"] = making.source(writer, 0.75 if "judge" in parts else 1.0)
     if "judge" in parts:
         recipe = recipe_for("judge", making.device)

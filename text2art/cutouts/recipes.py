@@ -41,7 +41,9 @@ class ViewSampler:
         zooms = torch.arange(n) < round(share * n)
         short, long = min(width, height), max(width, height)
 
-        whole_side = draw.between(short, long) * draw.between(0.9, 1.05)
+        whole_side = draw.between(short, long) * draw.between(
+            min(o.whole_min, o.whole_max), o.whole_max
+        )
         zoom_side = draw.between(min(o.zoom_min, o.zoom_max), o.zoom_max) * short
         side = torch.where(zooms, zoom_side, whole_side)
         # A zoom is anywhere inside; a whole view moves by what is left over, and a little more.

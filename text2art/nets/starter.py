@@ -181,17 +181,24 @@ def _read_card(path: Path) -> dict[str, Any]:
     return card
 
 
-def load_starter(folder: Path) -> StarterCLIP:
-    """Load the starter perceptor, frozen and in evaluation mode, float32 on the CPU.
+def tower_stems(folder: Path) -> list[str]:
+    """Return the stems of the perceptors in a folder: "perceptor", "perceptor-2" and so on."""
+    others = [path.stem for path in folder.glob("perceptor-*.json")]
+    return ["perceptor", *sorted(others)]
+
+
+def load_starter(folder: Path, stem: str = "perceptor") -> StarterCLIP:
+    """Load one perceptor of the starter, frozen and in evaluation mode, float32 on the CPU.
 
     Args:
         folder: holds `perceptor.json` and `perceptor.safetensors`.
+        stem: of the two files, for a further one.
 
     Raises:
         WeightsMissing: Where one of the two files is not there.
         WeightsCorrupt: Where one is damaged or they do not fit together.
     """
-    card_path, tensor_path = folder / "perceptor.json", folder / "perceptor.safetensors"
+    card_path, tensor_path = folder / f"{stem}.json", folder / f"{stem}.safetensors"
     for path in (card_path, tensor_path):
         if not path.is_file():
             raise WeightsMissing(

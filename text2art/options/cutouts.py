@@ -18,6 +18,15 @@ class ViewOptions(Options):
     zoom_max: float = Field(
         0.9, gt=0, le=1, description="Largest side of a zoom, of the short side."
     )
+    whole_min: float = Field(
+        0.9, gt=0, le=4, description="Smallest side of a whole view, of the picture's."
+    )
+    whole_max: float = Field(
+        1.05,
+        gt=0,
+        le=4,
+        description="Largest side of a whole view; above 1 it looks past the edge.",
+    )
     rotation: float = Field(15.0, ge=0, le=180, description="Largest rotation of a view, degrees.")
     perspective: float = Field(0.35, ge=0, le=0.9, description="Largest perspective distortion.")
     flip: float = Field(0.0, ge=0, le=1, description="Share of views mirrored left to right.")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -12,7 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from text2art.core import Perceptor
-from text2art.nets.starter import StarterCLIP, load_starter
+from text2art.errors import WeightsCorrupt
+from text2art.nets.starter import StarterCLIP, load_starter, tower_stems
 from text2art.perceptors.cut import byte_pairs, cut_notice
 from text2art.runtime import Runtime, freeze
 from text2art.weights import catalog
@@ -23,38 +26,59 @@ _NEAR = 0.7  # below it, what is spelled alike is rarely what was meant
 
 
 class StarterPerceptor:
-    """Sees with a `StarterCLIP` and says which words it does not know."""
+    """Sees with one or more `StarterCLIP`s and says which words it does not know.
+
+    Several are one perceptor whose embeddings are theirs side by side, scaled to unit length: its
+    cosine is the mean of theirs. What only one of them takes for the subject does not carry far,
+    so pictures become clearer than by any of them alone.
+
+    Args:
+        nets: of one input size.
+        runtime: where they compute.
+        weights: their files, to tell which they are.
+        name: as others refer to it.
+    """
 
     def __init__(
-        self, net: StarterCLIP, runtime: Runtime, *, weights: Path | None = None, name: str = ""
-    ) -> None:
+        self, nets: Sequence[StarterCLIP], runtime: Runtime, *, weights: Sequence[Path] = (),
+        name: str = "",
+    ) -> None:  # fmt: skip
+        sizes = {net.image_size for net in nets}
+        if len(sizes) != 1:
+            raise WeightsCorrupt(f"the starter's perceptors see different sizes: {sorted(sizes)}")
         self.name = name or "starter"
-        self.size = net.image_size
-        self.digest = catalog.sha256_of(weights) if weights else ""
-        self._vocabulary = net.vocabulary
-        self._context_length = net.context_length
+        self.size = sizes.pop()
+        self.digest = _digest(weights)
+        self._vocabulary = frozenset[str]().union(*(net.vocabulary for net in nets))
+        self._context_length = min(net.context_length for net in nets)
         self._dtype = runtime.perceptor_dtype
         self._device = runtime.device
-        self._net = net
-        freeze(net).to(runtime.device)
-        net.visual.to(self._dtype)
-        self._mean = torch.tensor(net.mean).view(1, 3, 1, 1).to(runtime.device)
-        self._std = torch.tensor(net.std).view(1, 3, 1, 1).to(runtime.device)
+        self._nets = list(nets)
+        self._norms: list[tuple[Tensor, Tensor]] = []
+        for net in nets:
+            freeze(net).to(runtime.device)
+            net.visual.to(self._dtype)
+            mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (net.mean, net.std))
+            self._norms.append((mean.to(runtime.device), std.to(runtime.device)))
 
     def see(self, crops: Tensor) -> Tensor:
         """See `core.Perceptor.see`."""
         if crops.shape[1:] != (3, self.size, self.size):
             raise ValueError(f"{self.name} sees (N, 3, {self.size}, {self.size}): {crops.shape}")
-        normalized = ((crops - self._mean) / self._std).to(self._dtype)
-        return F.normalize(self._net.encode_image(normalized).float(), dim=-1)
+        return _beside(
+            net.encode_image(((crops - mean) / std).to(self._dtype))
+            for net, (mean, std) in zip(self._nets, self._norms, strict=True)
+        )
 
     @torch.no_grad()
     def read(self, texts: Sequence[str]) -> Tensor:
         """See `core.Perceptor.read`."""
+        return _beside(self._read(net, texts) for net in self._nets)
+
+    def _read(self, net: StarterCLIP, texts: Sequence[str]) -> Tensor:
         # One at a time: in a batch the same text could differ in its last bits.
-        rows = [self._net.tokenize([text]).to(self._device) for text in texts]
-        embedded = torch.cat([self._net.encode_text(row) for row in rows])
-        return F.normalize(embedded.float(), dim=-1)
+        rows = [net.tokenize([text]).to(self._device) for text in texts]
+        return torch.cat([net.encode_text(row) for row in rows])
 
     def notices(self, text: str) -> list[str]:
         """Name the words it does not know, with the nearest known ones, and what is cut off."""
@@ -69,11 +93,25 @@ class StarterPerceptor:
         return f"{word!r} (nearest: {', '.join(near)})" if near else repr(word)
 
 
+def _beside(embeddings: Iterable[Tensor]) -> Tensor:
+    """Lay embeddings of N things, each (N, D) of any length, side by side, (N, sum of D)."""
+    units = [F.normalize(embedding.float(), dim=-1) for embedding in embeddings]
+    return torch.cat(units, dim=-1) / math.sqrt(len(units))
+
+
+def _digest(weights: Sequence[Path]) -> str:
+    """Return the SHA-256 of a file; of several, that of theirs."""
+    digests = [catalog.sha256_of(path) for path in weights]
+    if len(digests) < 2:
+        return "".join(digests)
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
 def build(model: str, runtime: Runtime) -> Perceptor:
     """Load the starter.
 
     Args:
-        model: "" for the one that ships, or a folder that holds another export.
+        model: "" for what ships, or a folder that holds other exports.
         runtime: where it computes.
 
     Raises:
@@ -81,9 +119,10 @@ def build(model: str, runtime: Runtime) -> Perceptor:
         WeightsCorrupt: they are damaged.
     """
     folder = Path(model).expanduser() if model else catalog.starter_folder()
+    stems = tower_stems(folder)
     return StarterPerceptor(
-        load_starter(folder),
+        [load_starter(folder, stem) for stem in stems],
         runtime,
-        weights=folder / "perceptor.safetensors",
+        weights=[folder / f"{stem}.safetensors" for stem in stems],
         name=f"starter/{model}" if model else "starter",
     )
