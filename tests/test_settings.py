@@ -151,9 +151,10 @@ def test_retain_takes_the_init_images_aspect() -> None:
 
 def test_explicit_values_beat_the_preset() -> None:
     settings = Settings.of(quality="draft")
-    assert (settings.steps, settings.cuts_per_step) == (200, PRESETS["draft"].cuts)
+    assert (settings.steps, settings.cuts_for(224)) == (200, PRESETS["draft"].cuts)
+    assert settings.cuts_for(64) == PRESETS["draft"].small_cuts < PRESETS["draft"].cuts
     settings = settings.changed(iterations=7, cuts=3)
-    assert (settings.steps, settings.cuts_per_step) == (7, 3)
+    assert (settings.steps, settings.cuts_for(224), settings.cuts_for(64)) == (7, 3, 3)
 
 
 def test_every_setting_has_a_row_with_help_and_a_group() -> None:

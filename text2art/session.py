@@ -190,7 +190,8 @@ class Session:
     def _make_scenes(self, parsed: tuple[Prompt, ...], seed: int | str) -> list[Scene]:
         s = self.settings
         build = registry.find("cutouts", s.cutouts).load()
-        cutouts = build(s.options(s.cutouts), s.cuts_per_step, seed)
+        largest = max(perceptor.size for perceptor, _ in self.ensemble)
+        cutouts = build(s.options(s.cutouts), s.cuts_for(largest), seed)
         losses: list[Loss] = []
         for i, prompt in enumerate(parsed, start=1):
             name = f"prompt {i}"

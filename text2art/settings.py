@@ -25,7 +25,7 @@ from typing_extensions import Self
 from text2art import aliases, registry, sizes
 from text2art.errors import SettingsError
 from text2art.explain import explain
-from text2art.presets import PRESETS, Preset
+from text2art.presets import PRESETS, SMALL, Preset
 from text2art.prompts import parse_prompts
 
 MAX_ITERATIONS = 10_000
@@ -238,10 +238,11 @@ class CoreSettings(BaseModel):
         """Optimizer steps: explicit, else the quality's."""
         return self.iterations if self.iterations is not None else self.preset.iterations
 
-    @property
-    def cuts_per_step(self) -> int:
-        """Views per step: explicit, else the quality's."""
-        return self.cuts if self.cuts is not None else self.preset.cuts
+    def cuts_for(self, size: int) -> int:
+        """Return the views per step: explicit, else the quality's for perceptors of a size."""
+        if self.cuts is not None:
+            return self.cuts
+        return self.preset.cuts if size > SMALL else self.preset.small_cuts
 
     @property
     def starts_tried(self) -> int:
