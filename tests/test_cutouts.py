@@ -264,8 +264,8 @@ def test_views_are_square_windows_in_range(size: tuple[int, int]) -> None:
     zooms, wholes = sides[:100, 0] / short, sides[100:, 0]
     assert zooms.min() >= 0.3 - 1e-4
     assert zooms.max() <= 0.6 + 1e-4
-    assert wholes.min() >= 0.9 * short - 1e-3
-    assert wholes.max() <= 1.05 * long + 1e-3
+    assert wholes.min() >= options.whole_min * short - 1e-3
+    assert wholes.max() <= options.whole_max * long + 1e-3
     assert corners_of(looks)[:100].abs().max() <= 1 + 1e-4  # zooms stay inside
     assert bool((looks.border[:100] == Border.SMEAR).all())
     # Every part of the picture is looked at.

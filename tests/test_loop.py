@@ -25,7 +25,14 @@ def models() -> Models:
 
 
 def settings(**values: Any) -> Settings:
-    tiny = {"prompts": "an apple", "perceptor": "toy", "size": "24x24", "iterations": 6, "cuts": 4}
+    tiny: dict[str, Any] = {
+        "prompts": "an apple",
+        "perceptor": "toy",
+        "size": "24x24",
+        "iterations": 6,
+        "cuts": 4,
+    }
+    tiny["starts"] = 1
     return Settings.of(**{**tiny, "seed": 7, **values})
 
 

@@ -26,7 +26,7 @@ from text2art.serving.request import InputError, settings_of
 from text2art.serving.worker import Worker, interval
 from text2art.settings import Settings
 
-TOY = "perceptor: toy\ncuts: 4"
+TOY = "perceptor: toy\ncuts: 4\nstarts: 1"
 QUICK: dict[str, Any] = {
     "prompts": "a red apple",
     "size": "32x32",

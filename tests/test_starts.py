@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.cli_tools import Cli
 from tests.conftest import TOY
 from text2art import loop, starts
 from text2art.core import Frame
@@ -103,3 +104,29 @@ def test_an_init_image_is_one_start(models: Models, tmp_path: Any) -> None:
     drawn = frames(models, starts=4, init_image=str(path))
     assert not any(frame.tryout for frame in drawn)
     assert len(drawn) == 41
+
+
+def test_no_film_shows_the_starts_given_up(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    films: list[Any] = []
+
+    class Film:
+        def __init__(self, path: Any, expected: int, comment: str = "") -> None:
+            self.expected, self.added = expected, 0
+            films.append(self)
+
+        def __enter__(self) -> Film:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def add(self, picture: Any) -> None:
+            self.added += 1
+
+    monkeypatch.setattr("text2art.cli.work.VideoWriter", Film)
+    answer = cli(
+        "draw", "a red apple", "--perceptor=toy", "--size=32x32", "--iterations=20", "--cuts=4",
+        "--starts=4", "--seed=7", "--out=a.png", "--video=a.gif",
+    )  # fmt: skip
+    assert answer.code == 0, answer.err
+    assert [(film.expected, film.added) for film in films] == [(13, 13)]

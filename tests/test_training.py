@@ -14,12 +14,13 @@ from training import make, scenes
 from training.batches import Batch, Compatibility, Stream
 from training.captions import CONTEXT, NOTHING, WordTokenizer, known_tokens
 from training.compose import Composer
+from training.export import build, read_checkpoint
 from training.fakes import Fakes
 from training.losses import contrastive, tell_fakes
 from training.norm import SettlingNorm, settle
 from training.plan import Planner
 from training.planning import Here, Workers, Writer, Written
-from training.recipe import Recipe, learning_rate, recipe_for
+from training.recipe import Recipe, continued, learning_rate, recipe_for
 from training.sprites import FONT, FONT_PACKAGE, Sprites, render_sprites
 from training.subjects import SUBJECT_INDEX
 from training.train import Trainer, climb
@@ -299,6 +300,40 @@ def test_checkpoints_continue(trained: tuple[Trainer, Stream], tmp_path: Path) -
     assert again.updates == 1
     for a, b in zip(trainer.model.parameters(), again.model.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_going_on_from_an_export(
+    trained: tuple[Trainer, Stream], token_ids: torch.Tensor, tmp_path: Path
+) -> None:
+    trainer, stream = trained
+    trainer.step(stream.next(0.5), 0.5)
+    trainer.save(tmp_path / "c.pt")
+    config, ids, weights = read_checkpoint(tmp_path / "c.pt")
+    # The parent knew fewer words: what it knew is the same afterwards, the others are new.
+    kept = torch.cat([ids[:300], ids[-2:]])
+    rows = torch.cat([torch.arange(302), torch.arange(len(ids), len(ids) + 2)])
+    table = weights["text.token_embedding.weight"]
+    fewer = {**weights, "text.token_embedding.weight": table[rows]}
+    parent = build(replace_tokens(config, len(kept)), kept, fewer)
+    recipe = continued(trainer.recipe, config.image_plan)
+    child = Trainer(recipe, token_ids, trainer.noise_row, CPU)
+    child.adopt(parent)
+    child.model.eval()
+    images = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(child.model.encode_image(images), parent.encode_image(images), atol=1e-5)
+    known = torch.zeros(1, 77, dtype=torch.long)
+    known[0, :4] = torch.tensor([ids[-2], ids[5], ids[7], ids[-1]])
+    known = known[:, :CONTEXT]
+    assert torch.allclose(child.model.encode_text(known), parent.encode_text(known), atol=1e-5)
+    child.step(stream.next(0.5), 0.5)
+    child.save(tmp_path / "child.pt")
+    assert not torch.equal(child.model.encode_image(images), parent.encode_image(images))
+    again = build(*read_checkpoint(tmp_path / "child.pt"))  # no norm to fold: as it is
+    assert again.config.image_plan == parent.config.image_plan
+
+
+def replace_tokens(config: StarterConfig, known: int) -> StarterConfig:
+    return replace(config, tokens=known + 2)
 
 
 @pytest.mark.parametrize(("text", "value"), [("20s", 20), ("90m", 5400), ("1.5h", 5400)])

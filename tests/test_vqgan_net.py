@@ -283,3 +283,16 @@ def test_damaged_tensors(folder: Path) -> None:
     save_file({**state, "quant_conv.bias": torch.full((8,), torch.nan)}, path)
     with pytest.raises(WeightsCorrupt, match="finite"):
         load_vqgan(folder)
+
+
+def test_the_shipped_vqgan_brings_pictures_through() -> None:
+    model = load_vqgan(Path(__file__).parents[1] / "weights" / "starter")
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 64), torch.linspace(-1, 1, 64), indexing="ij")
+    disc = ((x**2 + y**2) < 0.4).float()
+    red, blue = torch.tensor([0.7, -0.8, -0.8]), torch.tensor([-0.8, -0.4, 0.8])
+    picture = disc * red.view(3, 1, 1) + (1 - disc) * blue.view(3, 1, 1)
+    with torch.no_grad():
+        z, codes = model.quantize(model.encode(picture[None]))
+        back = model.decode(z)[0]
+    assert codes.shape == (1, 8, 8)
+    assert (back - picture).abs().mean() < 0.12  # of a range of 2

@@ -6,6 +6,7 @@ the network that was trained. A tensor tells the two apart, so that a compiled g
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from text2art.nets.starter import ConvTower
@@ -26,6 +27,11 @@ class SettlingNorm(nn.BatchNorm2d):
         assert self.running_mean is not None
         assert self.running_var is not None
         mean, var = self.running_mean, self.running_var
+        if x.device.type == "cpu":  # where nothing compiles what is below into one pass
+            batch = self.training and not bool(self.settled)
+            return F.batch_norm(
+                x, mean, var, self.weight, self.bias, batch, self.momentum or 0.0, self.eps
+            )
         if self.training:
             wide = x.float()
             now_mean = wide.mean((0, 2, 3))

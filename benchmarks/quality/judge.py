@@ -51,6 +51,15 @@ class Eye:
         return [perceptor.digest for perceptor, _ in self._members]
 
     @property
+    def parts(self) -> set[str]:
+        """Checksums of all files of weights: the starter may be several networks."""
+        return {
+            digest
+            for perceptor, _ in self._members
+            for digest in getattr(perceptor, "parts", [perceptor.digest])
+        }
+
+    @property
     def size(self) -> int:
         """Side of what is seen, of the largest member."""
         return max(perceptor.size for perceptor, _ in self._members)

@@ -114,7 +114,7 @@ def _draw_and_judge(
     say(f"{len(rows)} x {len(questions)} pictures, {subjects} subjects to choose from")
     pictures = draw_all(rows, questions, models, folder)
     judged = [look(picture, judge, eyes[picture.row], choices) for picture in pictures]
-    return _Found(folder, judged, {digest for eye in eyes.values() for digest in eye.digests})
+    return _Found(folder, judged, {part for eye in eyes.values() for part in eye.parts})
 
 
 def _questions(
@@ -144,6 +144,7 @@ def _judge_folder(
         drew = [str(digest) for _, _, digest in made["guides"]]
         digests.update(drew)
         same = eye.digests == drew
+        digests.update(eye.parts if same else ())
         if not same:  # another guide's opinion of these pictures would say nothing of their own
             say(f"{row.label}: its guide is no longer here and is not asked")
         eyes[row.label] = eye if same else None
@@ -152,7 +153,7 @@ def _judge_folder(
 
 def _finish(found: _Found, judge: Eye, given: argparse.Namespace, parts: Sequence[str]) -> None:
     print(f"Judge: {given.judge} ({judge.digests[0][:12]}); [95 % intervals]\n")
-    if found.guides & set(judge.digests):
+    if found.guides & judge.parts:
         print(_ITSELF + "\n")
     print("\n\n".join(part for part in parts if part), flush=True)
     if found.folder is not None:

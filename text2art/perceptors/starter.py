@@ -48,7 +48,8 @@ class StarterPerceptor:
             raise WeightsCorrupt(f"the starter's perceptors see different sizes: {sorted(sizes)}")
         self.name = name or "starter"
         self.size = sizes.pop()
-        self.digest = _digest(weights)
+        self.parts = [catalog.sha256_of(path) for path in weights]
+        self.digest = _digest(self.parts)
         self._vocabulary = frozenset[str]().union(*(net.vocabulary for net in nets))
         self._context_length = min(net.context_length for net in nets)
         self._dtype = runtime.perceptor_dtype
@@ -99,12 +100,9 @@ def _beside(embeddings: Iterable[Tensor]) -> Tensor:
     return torch.cat(units, dim=-1) / math.sqrt(len(units))
 
 
-def _digest(weights: Sequence[Path]) -> str:
-    """Return the SHA-256 of a file; of several, that of theirs."""
-    digests = [catalog.sha256_of(path) for path in weights]
-    if len(digests) < 2:
-        return "".join(digests)
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
+def _digest(parts: Sequence[str]) -> str:
+    """Return the checksum of one file, or one of several checksums together."""
+    return "".join(parts) if len(parts) < 2 else hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
 def build(model: str, runtime: Runtime) -> Perceptor:
