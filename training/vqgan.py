@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from text2art.nets.vqgan import Vqgan, VqganConfig, vqgan_from
+from training.recipe import between
 from training.vqgan_export import normalized, spread, unit_latents
 from training.vqgan_losses import (
     CodebookAverage,
@@ -105,10 +106,6 @@ def _begun(model: Vqgan) -> Vqgan:
                 module.weight.data.mul_(0.5)
     model.decoder.conv_out.weight.data.mul_(0.3)
     return model
-
-
-def _between(t: float, start: float, end: float) -> float:
-    return min(max((t - start) / max(end - start, 1e-9), 0.0), 1.0)
 
 
 def learning_rate(t: float) -> float:
@@ -252,7 +249,7 @@ class VqganTrainer:
         (gradient,) = torch.autograd.grad(r.l1 * l1 + r.perceptual * seen, leaf)
         verdict = torch.zeros((), device=self.device)
         if t >= r.critic_from[0] and r.critic_weight > 0:
-            weight = r.critic_weight * _between(t, *r.critic_from)
+            weight = r.critic_weight * between(t, *r.critic_from)
             gradient = self._criticized(leaf, gradient, weight)
             verdict = self._teach_critic(x, leaf.detach())
         torch.autograd.backward([y, r.commitment * commit], [gradient.to(y.dtype), None])
