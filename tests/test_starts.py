@@ -10,6 +10,7 @@ import torch
 from tests.cli_tools import Cli
 from tests.conftest import TOY
 from text2art import loop, starts
+from text2art.api import draw
 from text2art.core import Frame
 from text2art.models import Models
 from text2art.runtime import pick
@@ -130,3 +131,9 @@ def test_no_film_shows_the_starts_given_up(cli: Cli, monkeypatch: pytest.MonkeyP
     )  # fmt: skip
     assert answer.code == 0, answer.err
     assert [(film.expected, film.added) for film in films] == [(13, 13)]
+
+
+def test_a_result_keeps_no_picture_of_a_start_given_up(models: Models) -> None:
+    tiny = {key: value for key, value in TOY.items() if key not in ("prompts", "starts")}
+    made = {**tiny, "iterations": 20, "display_every": 1, "starts": 4}
+    assert len(draw("a red apple", models=models, **made).frames) == 20 - 4 * 2 + 1

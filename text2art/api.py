@@ -80,7 +80,8 @@ def draw(prompts: str | Sequence[str], *, models: Models | None = None, **settin
         last: Frame | None = None
         for frame in session.frames():
             every = wanted.display_every
-            if frame.final or (every and frame.step % every == 0):
+            shown = not frame.tryout and every and frame.step % every == 0
+            if frame.final or shown:
                 kept.append(to_pil(frame.image))
             last = frame
         assert last is not None

@@ -114,17 +114,7 @@ class Fakes:
 
     def _guided(self, where: Tensor) -> Guided:
         layers = [layer[where].requires_grad_() for layer in self.layers]
-        u = self._rand(len(where), 4)
-        scale, angle = 0.55 + 0.5 * u[:, 0], (u[:, 1] - 0.5) * 0.5
-        room = (1 - scale).clamp(min=0.03)
-        cos, sin = scale * angle.cos(), scale * angle.sin()
-        looks = torch.stack(
-            [
-                torch.stack([cos, -sin, (2 * u[:, 2] - 1) * room], -1),
-                torch.stack([sin, cos, (2 * u[:, 3] - 1) * room], -1),
-            ],
-            dim=1,
-        )
+        looks = windows(self._rand(len(where), 4), least=0.55, turn=0.25)
         return Guided(where, layers, self.kinds[where], looks)
 
     def noise(self, size: int) -> Tensor:
@@ -160,6 +150,22 @@ class Fakes:
         return Guided(self.steps, layers, self.kinds[:n], whole).shown(
             64, torch.zeros((), device=self.gen.device)
         )
+
+
+def windows(u: Tensor, *, least: float, turn: float) -> Tensor:
+    """Return looks at pictures as affine maps, (N, 2, 3), from (N, 4) numbers in [0, 1).
+
+    Args:
+        u: what chooses size, turn and place of each.
+        least: smallest side, of the picture's; the largest is a little more than all of it.
+        turn: largest rotation, radians.
+    """
+    scale, angle = least + (1.05 - least) * u[:, 0], (2 * u[:, 1] - 1) * turn
+    room = (1 - scale).clamp(min=0.03)
+    cos, sin = scale * angle.cos(), scale * angle.sin()
+    across = torch.stack([cos, -sin, (2 * u[:, 2] - 1) * room], -1)
+    down = torch.stack([sin, cos, (2 * u[:, 3] - 1) * room], -1)
+    return torch.stack([across, down], dim=1)
 
 
 def _grow(grid: Tensor, side: int) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from text2art.nets.starter import StarterCLIP
 from training.evaluate import read
-from training.fakes import Fakes
+from training.fakes import Fakes, windows
 
 PROMPTS = (
     "a red apple on a blue background", "two yellow stars on a purple background",
@@ -53,17 +53,7 @@ def views(
     """Return random square looks at each picture, (N * count, 3, size, size)."""
     n = len(pictures) * count
     u = torch.rand(n, 4, generator=gen).to(pictures.device)
-    scale = least + (1.05 - least) * u[:, 0]
-    angle = (u[:, 1] - 0.5) * 0.25
-    room = (1 - scale).clamp(min=0.03)
-    cos, sin = scale * angle.cos(), scale * angle.sin()
-    theta = torch.stack(
-        [
-            torch.stack([cos, -sin, (2 * u[:, 2] - 1) * room], -1),
-            torch.stack([sin, cos, (2 * u[:, 3] - 1) * room], -1),
-        ],
-        dim=1,
-    )
+    theta = windows(u, least=least, turn=0.125)
     repeated = pictures.repeat_interleave(count, 0)
     grid = F.affine_grid(theta, [n, 3, size, size], align_corners=False)
     looks = F.grid_sample(repeated, grid, padding_mode="border", align_corners=False)

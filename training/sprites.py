@@ -35,7 +35,6 @@ class Sprites:
     Attributes:
         textures: (N, 5, side, side): channels are premultiplied red, green, blue, then alpha, then
             premultiplied gray stretched to [0, 1] (for recoloring).
-        coarse: (N, 5, side / 2, side / 2): the same, averaged.
         subject: (N,) index of the subject.
         color: (N,) index of the natural color, -1 where there is no single one.
         plain: (N,) true for white shapes, which are always recolored.
@@ -45,7 +44,6 @@ class Sprites:
     """
 
     textures: Tensor
-    coarse: Tensor
     subject: NDArray[np.int64]
     color: NDArray[np.int64]
     plain: NDArray[np.bool_]
@@ -176,7 +174,6 @@ def render_sprites(role: Role = "guide", icons: Path | None = None, side: int = 
     textures = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
     return Sprites(
         textures=textures,
-        coarse=torch.nn.functional.avg_pool2d(textures, 2),
         subject=np.array(subjects),
         color=np.array(colors),
         plain=np.array(plain),
