@@ -44,13 +44,23 @@ class Predictor(BasePredictor):  # type: ignore[misc]
         ),
         drawer: str = Input(
             default="pyramid",
-            choices=["pixel", "pyramid", "fft"],
+            choices=["pixel", "pyramid", "fft", "vqgan"],
             description="How the picture is made up.",
         ),
         quality: str = Input(
             default="normal",
-            choices=["draft", "normal", "better", "best", "supreme"],
-            description="Preset of iterations, size and views: patience for quality.",
+            choices=[
+                "draft",
+                "normal",
+                "better",
+                "best",
+                "supreme",
+                "clipit-draft",
+                "clipit-normal",
+                "clipit-better",
+                "clipit-best",
+            ],
+            description="Preset of iterations, size and views: patience for quality. Those of clipit are its own.",
         ),
         aspect: str = Input(
             default="square",
@@ -80,6 +90,11 @@ class Predictor(BasePredictor):  # type: ignore[misc]
         init_image: Optional[Path] = Input(
             default=None,
             description="Picture to start from: an upload or an http(s) URL.",
+            accept="image/*",
+        ),
+        protect: Optional[Path] = Input(
+            default=None,
+            description="Mask, an upload or an http(s) URL: where it is white, init_image stays untouched.",
             accept="image/*",
         ),
         palette: str = Input(

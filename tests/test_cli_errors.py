@@ -33,7 +33,7 @@ from text2art.media.png import read_record
         (["draw", "a", "--size", "huge"], "is not a size"),
         (["draw", "a", "--iterations", "0"], "greater than or equal to 1, given '0'"),
         (["draw", "a", "--iterations", "many"], "given 'many'"),
-        (["draw", "a", "--quality", "bst"], "'draft', 'normal', 'better', 'best' or 'supreme'"),
+        (["draw", "a", "--quality", "bst"], "'draft', 'normal', 'better', 'best', 'supreme'"),
         (["draw", "a", "--seed=-1"], "seed -1 is out of range"),
         (["draw", "a", "--out", "a.bmp"], "use .png or .webp"),
         (["draw", "a", "--out", "."], "it is a folder"),

@@ -48,6 +48,17 @@ def test_every_setting_has_a_flag_and_old_names_work(
     assert record["pixel"] == {"cells": [4, 4], "learning_rate": 0.2}
 
 
+def test_old_words_are_read_on_the_command_line(cli: Cli) -> None:
+    tiny = [word for word in TINY if "size" not in word]
+    for words in (["--ezsize", "Small"], ["ezsize=SMALL"]):
+        assert cli("draw", "a boat", *tiny, *words, "-q", "-o", "a.png").code == 0
+        assert read_record(Path("a.png"))["settings"]["scale"] == 1.0
+    answer = cli("draw", "a boat", *tiny, "--ezsize", "huge")
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err == "Error: ezsize 'huge' is not known: use small, medium, large\n"
+    assert "--ezsize" not in cli("draw", "--help").out
+
+
 def test_values_that_begin_like_flags(cli: Cli) -> None:
     assert draw(cli, "--stop-score", "-0.5", "--out", "a.png").code == 0
     assert read_record(Path("a.png"))["settings"]["stop_score"] == -0.5
@@ -97,4 +108,4 @@ def test_options_of_a_plug_in_are_flags(tmp_path: Path) -> None:
     )
     assert "--stripes.count" in answer.stdout
     assert "How many stripes. (default: 5)" in answer.stdout
-    assert "pixel|pyramid|fft|stripes" in answer.stdout
+    assert "pixel|pyramid|fft|vqgan|stripes" in answer.stdout

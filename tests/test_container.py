@@ -5,7 +5,11 @@ from __future__ import annotations
 import ast
 import fnmatch
 import importlib.metadata
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +58,7 @@ def test_cog_yaml_names_what_is_there() -> None:
     assert (ROOT / COG["build"]["python_requirements"]).is_file()
     for word in COG["environment"]:
         assert re.fullmatch(r"[A-Za-z_]\w*=.*", word)
+    assert "TEXT2ART_HOME=/src" in COG["environment"]  # where Cog copies weights/ to
 
 
 def requirements() -> dict[str, Requirement]:
@@ -113,6 +118,9 @@ def left_out(path: str) -> bool:
         "weights/weights.toml",
         "weights/starter/perceptor.safetensors",
         "weights/ViT-B-32.pt",
+        "weights/ViT-B-32@laion2b_s34b_b79k.safetensors",
+        "weights/tokenizers/timm/ViT-B-16-SigLIP/tokenizer.json",
+        "weights/vqgan/imagenet_f16_16384/last.ckpt",
         "text2art/api.py",
         "text2art/weights/catalog.py",
         "text2art/perceptors/open_clip.py",
@@ -137,3 +145,42 @@ def test_the_image_gets(path: str) -> None:
 )
 def test_the_image_does_not_get(path: str) -> None:
     assert left_out(path)
+
+
+def test_weights_are_found_where_the_image_has_them(tmp_path: Path) -> None:
+    """In the image, `weights/` lies beside the package, as in a checkout, under /src."""
+    (tmp_path / "weights").mkdir()
+    for name in ("ViT-B-32.pt", "ViT-B-16@laion2b_s34b_b88k.bin"):
+        (tmp_path / "weights" / name).touch()
+    shutil.copy(ROOT / "weights/weights.toml", tmp_path / "weights")
+    shutil.copytree(ROOT / "text2art", tmp_path / "text2art")
+    code = (
+        "from text2art.weights.catalog import find_clip as f; "
+        "print(f('ViT-B/32')); print(f('ViT-B-16@laion2b_s34b_b88k'))"
+    )
+    env = {**os.environ, "TEXT2ART_HOME": str(tmp_path / "home")}
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    found = [Path(line).relative_to(tmp_path) for line in told.stdout.splitlines()]
+    assert [str(path) for path in found] == [
+        "weights/ViT-B-32.pt",
+        "weights/ViT-B-16@laion2b_s34b_b88k.bin",
+    ]
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="this is no checkout")
+def test_weights_put_there_stay_out_of_git_and_the_starter_in_it() -> None:
+    ignored = ["weights/ViT-B-32.pt", "weights/vqgan/last.ckpt", "weights/a@b.safetensors"]
+    kept = ["weights/starter/perceptor.safetensors", "weights/weights.toml", "weights/README.md"]
+    told = subprocess.run(
+        ["git", "check-ignore", *ignored, *kept], cwd=ROOT, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert told.stdout.split() == ignored
+    tracked = subprocess.run(
+        ["git", "ls-files", "weights"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert set(kept) <= set(tracked)
+    assert not [path for path in tracked if path.endswith((".pt", ".ckpt", ".bin"))]

@@ -7,10 +7,11 @@ import torch
 from torch.nn import functional as F
 
 from text2art import registry
+from text2art.chunks import see_in_chunks
 from text2art.core import Frame
 from text2art.cutouts.cut import cut
 from text2art.models import Models
-from text2art.runtime import pick
+from text2art.runtime import free_memory, pick, release_memory
 from text2art.session import Session
 from text2art.settings import Settings
 
@@ -65,3 +66,63 @@ def test_a_run_can_be_cancelled_and_another_started(models: Models) -> None:
             next(frames)
     assert session.snapshot().image.isfinite().all()
     assert drawn(models, iterations=3).final
+
+
+# ---- memory ------------------------------------------------------------------------------------
+
+LARGE = {"perceptor": "ViT-B-32@random", "drawer": "pixel", "iterations": 3, "starts": 1}
+
+
+def random_crops(n: int, size: int) -> torch.Tensor:
+    return torch.rand(n, 3, size, size, generator=torch.Generator().manual_seed(2)).cuda()
+
+
+def test_chunks_pull_the_same(models: Models) -> None:
+    perceptor = models.perceptor("starter")
+    leaf = random_crops(16, perceptor.size).requires_grad_()
+    target = perceptor.read(["a red apple"])
+    (at_once,) = torch.autograd.grad((perceptor.see(leaf) @ target.T).sum(), leaf)
+    for size in (1, 5, 8):
+        seen = see_in_chunks(perceptor.see, leaf, size)
+        (pulled,) = torch.autograd.grad((seen @ target.T).sum(), leaf)
+        # Towers compute in bfloat16, with other kernels for other batches.
+        assert F.cosine_similarity(pulled.flatten(), at_once.flatten(), dim=0) > 0.99
+
+
+def test_the_measure_foretells_the_peak(models: Models) -> None:
+    perceptor, count = models.perceptor("ViT-B-32@random"), 64
+    expected = count * models.crop_bytes(perceptor)
+    leaf = random_crops(count, perceptor.size).requires_grad_()
+    torch.autograd.backward(perceptor.see(leaf[:2]).sum())  # libraries take their working space
+    release_memory()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    torch.autograd.backward(perceptor.see(leaf).sum())
+    peak = torch.cuda.max_memory_allocated() - before
+    assert 0.6 * expected < peak < 1.5 * expected
+
+
+def test_free_memory_is_that_of_the_device(models: Models) -> None:
+    free = free_memory(models.runtime.device)
+    assert free is not None
+    assert 0 < free <= torch.cuda.get_device_properties(models.runtime.device).total_memory
+
+
+def test_a_device_that_is_too_small_draws_through(models: Models) -> None:
+    """Plans know nothing of torch's own limit, so the run has to find out by itself."""
+    whole = drawn(models, **LARGE, cuts=256)
+    with Session(Settings.of(**{**DRAFT, **LARGE, "cuts": 256}), models=models) as session:
+        need = 256 * models.crop_bytes(models.perceptor("ViT-B-32@random"))
+        release_memory()
+        total = torch.cuda.get_device_properties(models.runtime.device).total_memory
+        share = (torch.cuda.memory_reserved() + 0.4 * need) / total
+        torch.cuda.set_per_process_memory_fraction(share)
+        try:
+            last = list(session.frames())[-1]
+        finally:
+            torch.cuda.set_per_process_memory_fraction(1.0)
+    assert session.scene.chunks.size is not None
+    assert any("ran out with looks 256 at a time" in notice for notice in session.notices)
+    assert last.final
+    assert torch.allclose(last.image, whole.image, atol=0.2)
+    assert (last.image - whole.image).abs().mean() < 0.02

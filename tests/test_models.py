@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from pathlib import Path
@@ -13,12 +14,13 @@ from hypothesis import strategies as st
 
 from text2art import models, registry
 from text2art.errors import SettingsError, UnknownComponent, WeightsMissing
-from text2art.models import Models, automatic, parse_references, resolve
+from text2art.models import Models, automatic, insisted, parse_references, resolve
 from text2art.perceptors import toy
 from text2art.presets import PRESETS
 from text2art.registry import Component
 from text2art.runtime import pick
 from text2art.weights import catalog
+from text2art.weights.catalog import WeightFile
 
 CPU = pick("cpu")
 
@@ -66,7 +68,8 @@ def test_parse_references(wish: str, expected: list[tuple[str, float]]) -> None:
 
 
 @pytest.mark.parametrize(
-    "wish", ["", " , ", "toy:0", "toy:-1", "toy:nan", "toy:inf", ":2", "auto,toy", "auto:2"]
+    "wish",
+    ["", " , ", "toy:0", "toy:-1", "toy:nan", "toy:inf", ":2", "auto,toy", "auto:2", "toy,preset"],
 )
 def test_wishes_that_mean_nothing(wish: str) -> None:
     with pytest.raises(SettingsError, match="perceptor"):
@@ -74,7 +77,7 @@ def test_wishes_that_mean_nothing(wish: str) -> None:
 
 
 name = st.from_regex(r"[A-Za-z][A-Za-z0-9/@._-]{0,12}", fullmatch=True).filter(
-    lambda text: text.lower() != "auto"
+    lambda text: text.lower() not in ("auto", "preset")
 )
 
 
@@ -84,30 +87,98 @@ def test_written_references_are_read_back(pairs: list[tuple[str, float]]) -> Non
     assert parse_references(wish) == pairs
 
 
-# ---- the automatic choice ----------------------------------------------------------------------
+# ---- the choice for a quality ------------------------------------------------------------------
+
+MIT = "license: MIT (its model card calls deployed use out of scope)"
 
 
-def test_auto_without_weights_is_the_starter(weights: Path) -> None:
+def put(weights: Path, *names: str) -> None:
+    for name in names:
+        (weights / name).touch()
+
+
+def test_auto_without_weights_is_the_starter_and_says_in_a_line_what_to_fetch(
+    weights: Path,
+) -> None:
     references, choice = automatic(PRESETS["normal"])
     assert references == ["starter"]
-    assert "no CLIP weights" in choice
+    assert choice == (
+        "no CLIP weights are here: 'text2art weights fetch ViT-B-32 ViT-B-16' gets "
+        f"ViT-B-32 (354 MB) and ViT-B-16 (351 MB), {MIT}"
+    )
     assert str(weights) not in choice  # strangers read it over HTTP
 
 
 def test_auto_takes_the_presets_models_that_are_here(weights: Path) -> None:
-    (weights / "ViT-B-16.pt").touch()
-    references, choice = automatic(PRESETS["normal"])
+    put(weights, "ViT-B-16.pt")
+    references, choice = automatic(PRESETS["better"])
     assert references == ["ViT-B/16"]
-    assert "ViT-B/32" in choice
-    (weights / "ViT-B-32.pt").touch()
-    assert automatic(PRESETS["normal"])[0] == ["ViT-B/32", "ViT-B/16"]
+    assert choice == (
+        "not all of the quality's CLIP models are here: 'text2art weights fetch RN50 ViT-B-32' "
+        f"gets RN50 (256 MB) and ViT-B-32 (354 MB), {MIT}"
+    )
+    put(weights, "ViT-B-32.pt", "RN50.pt")
+    models_of_better = ["RN50", "ViT-B/32", "ViT-B/16"]
+    assert automatic(PRESETS["better"]) == (models_of_better, "CLIP weights are here")
 
 
-def test_auto_prefers_any_clip_to_the_starter(weights: Path) -> None:
-    (weights / "ViT-B-32.pt").touch()
-    references, choice = automatic(PRESETS["draft"])
-    assert references == ["ViT-B/32"]
-    assert "in place of ViT-B/16" in choice
+@pytest.mark.parametrize(
+    ("quality", "files", "expected"),
+    [
+        ("draft", ["ViT-B-32.pt", "RN50x4.pt"], ["ViT-B/32"]),  # clipit-draft's, of the same scale
+        ("draft", ["RN50.pt", "RN50x4.pt"], ["RN50"]),
+        ("normal", ["RN50.pt", "RN101.pt", "ViT-L-14.pt"], ["RN50"]),
+        ("normal", ["RN50x4.pt", "RN101.pt"], ["RN50x4"]),
+        ("draft", ["RN50x4.pt", "RN50x64.pt", "RN101.pt"], ["RN50x4"]),
+        ("clipit-draft", ["ViT-B-16.pt"], ["ViT-B/16"]),
+        ("normal", ["ViT-L-14-336px.pt", "ViT-L-14.pt"], ["ViT-L-14"]),  # no quality names them
+        ("normal", ["ViT-B-32@laion2b_s34b_b79k.bin"], ["ViT-B-32@laion2b_s34b_b79k"]),
+    ],
+)
+def test_auto_takes_the_nearest_in_place_of_models_that_are_missing(
+    weights: Path, quality: str, files: list[str], expected: list[str]
+) -> None:
+    put(weights, *files)
+    references, choice = automatic(PRESETS[quality])
+    assert references == expected
+    assert choice.startswith("in place of the quality's CLIP models: 'text2art weights fetch ")
+
+
+def test_different_licenses_are_told_one_by_one(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = dataclasses.replace(catalog.entry("RN50"), license="", files=(WeightFile("RN50.pt"),))
+    entries = [other if e.name == "RN50" else e for e in catalog.entries()]
+    monkeypatch.setattr(catalog, "entries", lambda: tuple(entries))
+    choice = automatic(PRESETS["better"])[1]
+    assert f"RN50 (license: unknown), ViT-B-32 (354 MB, {MIT}) and" in choice
+
+
+def test_preset_insists_on_every_model_of_the_quality(weights: Path) -> None:
+    put(weights, "ViT-B-16.pt")
+    for wish in ("preset", " Preset"):
+        with pytest.raises(WeightsMissing) as missing:
+            Models(CPU).ensemble(wish, PRESETS["normal"])
+        assert str(missing.value) == (
+            "not all of the quality's CLIP models are here: 'text2art weights fetch ViT-B-32' gets "
+            f"ViT-B-32 (354 MB), {MIT}. perceptor=auto draws with the nearest that is here: "
+            "ViT-B/16"
+        )
+    put(weights, "ViT-B-32.pt")
+    assert insisted(PRESETS["normal"]) == (["ViT-B/32", "ViT-B/16"], "those of the quality")
+
+
+def test_clipits_rows_go_by_its_name() -> None:
+    rows = {name: PRESETS[f"clipit-{name}"] for name in ("draft", "normal", "better", "best")}
+    assert [(p.iterations, p.scale, p.cuts, p.starts) for p in rows.values()] == [
+        (200, 1, 40, 1),
+        (350, 2, 40, 1),
+        (500, 3, 40, 1),
+        (500, 4, 40, 1),
+    ]
+    assert rows["draft"].clip == ("ViT-B/32",)
+    for name in ("normal", "better", "best"):
+        assert rows[name].clip == PRESETS[name].clip
 
 
 def test_every_presets_model_is_known_to_the_catalog() -> None:

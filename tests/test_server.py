@@ -132,6 +132,20 @@ def test_an_uploaded_picture_is_started_from(server: Server) -> None:
     assert r > 180 > 100 > max(g, b)
 
 
+def test_an_uploaded_mask_keeps_the_picture(server: Server) -> None:
+    levels = bytes(range(0, 250, 10)) * 32 * 3
+    photo = Image.frombytes("RGB", (32, 25), levels[: 32 * 25 * 3])
+    mask = Image.new("L", (32, 25), 0)
+    mask.paste(255, (0, 0, 16, 25))
+    inputs = {"init_image": data_url(photo), "protect": data_url(mask), "size": "32x25"}
+    answer = server.post({**QUICK, **inputs, "settings": TOY}).json()
+    assert answer["status"] == "succeeded", answer
+    left = (0, 0, 16, 25)
+    assert picture(answer["output"][-1]).convert("RGB").crop(left).tobytes() == (
+        photo.crop(left).tobytes()
+    )
+
+
 def test_inputs_win_over_the_yaml_and_options_are_reached(server: Server) -> None:
     yaml = TOY + "\nsize: 32x32\ndrawer: pixel\npixel: {cells: 8x8}"
     answer = server.post({**QUICK, "settings": yaml}).json()
@@ -175,6 +189,8 @@ def test_the_schema_refuses(server: Server, inputs: Any, where: str, words: str)
         ({"prompts": "@file:///etc/passwd"}, "names a file"),
         ({"init_image": "/etc/passwd"}, "upload"),
         ({"init_image": "file:///etc/passwd"}, "upload"),
+        ({"protect": "/etc/passwd"}, "upload"),
+        ({"settings": "vqgan: {model: /etc/passwd}"}, "may name a file"),
         ({"init_image": "data:image/png;base64,aGVsbG8="}, "not a picture"),
         ({"size": "9x9"}, "out of range"),
         ({"size": "huge"}, "not a size"),

@@ -66,8 +66,9 @@ def test_an_upload_is_taken_and_text_is_not(tmp_path: Path) -> None:
     upload = tmp_path / "a.png"
     assert settings_of({"prompts": "a", "init_image": upload}).init_image == str(upload)
     for text in ("/etc/passwd", "file:///etc/passwd", "a.png", "http://example.org/a.png"):
-        with pytest.raises(SettingsError, match="init_image"):
-            settings_of({"prompts": "a", "init_image": text})
+        for name in render.PICTURES:
+            with pytest.raises(SettingsError, match=f"{name} must be an upload"):
+                settings_of({"prompts": "a", name: text})
 
 
 @pytest.mark.parametrize(
@@ -87,6 +88,11 @@ def test_an_upload_is_taken_and_text_is_not(tmp_path: Path) -> None:
         {"settings": "perceptor: 'local-dir:/etc'"},
         {"settings": "perceptor: 'hf-hub:someone/something'"},
         {"settings": "perceptor: 'toy:1,C:\\models\\a.pt'"},
+        {"settings": "protect: /etc/mask.png"},
+        {"settings": "vqgan: {model: /etc/passwd}"},
+        {"settings": "vqgan: {model: vqgan/x.ckpt}"},
+        {"settings": "vqgan: {config: model.yaml}"},
+        {"settings": "vqgan_checkpoint: ../x.ckpt"},
     ],
 )
 def test_strangers_name_no_files(inputs: dict[str, Any]) -> None:
@@ -102,6 +108,8 @@ def test_strangers_name_no_files(inputs: dict[str, Any]) -> None:
         {"settings": "perceptor: 'ViT-B/32:1,ViT-B-16:0.5,starter'"},
         {"settings": "perceptor: open_clip/ViT-B-32"},
         {"settings": "perceptor: auto"},
+        {"settings": "protect: https://example.org/a.png"},
+        {"settings": "vqgan: {model: starter}"},
     ],
 )
 def test_strangers_may_name_urls_and_models(inputs: dict[str, Any]) -> None:

@@ -36,6 +36,12 @@ def test_the_floor_does_not_import_torch() -> None:
         ({"num_cuts": 12}, "cuts", 12),
         ({"num-cuts": 12}, "cuts", 12),
         ({"clip_models": "ViT-B/32,ViT-B/16"}, "perceptor", "ViT-B/32,ViT-B/16"),
+        ({"perceptors": "clip"}, "perceptor", "preset"),
+        ({"ezsize": "small"}, "scale", 1.0),
+        ({"ezsize": "Medium"}, "scale", 2.0),
+        ({"ezsize": " LARGE "}, "scale", 4.0),
+        ({"ezsize": None}, "scale", None),
+        ({"ezsize": ""}, "scale", None),
         ({"size": "800x200"}, "size", (800, 200)),
         ({"size": [800, 200]}, "size", (800, 200)),
         ({"size": "800,200"}, "size", (800, 200)),
@@ -74,14 +80,18 @@ def test_reads_every_spelling(values: dict[str, object], name: str, expected: ob
         ({"iterations": 0}, "iterations"),
         ({"iterations": 1.5}, "iterations"),
         ({"iterations": 10**9}, "iterations"),
-        ({"quality": "ultra"}, "'supreme', given 'ultra'"),
+        ({"quality": "ultra"}, "or 'clipit-best', given 'ultra'"),
         ({"seed": -1}, "out of range"),
         ({"seed": MAX_SEED + 1}, "out of range"),
         ({"seed": True}, "not true or false"),
         ({"scale": float("nan")}, "scale"),
         ({"learning_rate_drops": "150"}, "percents from 0 to 100"),
         ({"prompts": 5}, "prompts must be text"),
-        ({"num_cuts": 3, "cuts": 4}, "same setting"),
+        ({"num_cuts": 3, "cuts": 4}, "'cuts' and 'num_cuts' are the same setting"),
+        ({"scale": 3, "ezsize": "small"}, "'ezsize' and 'scale' are the same setting"),
+        ({"ezsize": "small", "scale": 3}, "'scale' and 'ezsize' are the same setting"),
+        ({"ezsize": "huge"}, "ezsize 'huge' is not known: use small, medium, large"),
+        ({"ezsize": 2}, "ezsize 2 is not known"),
         ({"use_pixeldraw": "perhaps"}, "neither yes nor no"),
         ({"iterations": 0, "quality": "ultra"}, "; "),
     ],
@@ -122,24 +132,53 @@ def test_old_switch_does_not_override_a_named_drawer() -> None:
     assert Settings.of(drawer="fft", use_pixeldraw=True).drawer == "fft"
 
 
+# Sizes of square, portrait and widescreen: pixray's base sizes (144x144, 128x160, 192x108)
+# times 1 to 5, and clipit's (150x150, 128x160, 160x90) times 1 to 4.
+SIZES = {
+    "draft": ((144, 144), (128, 160), (192, 108)),
+    "normal": ((288, 288), (256, 320), (384, 216)),
+    "better": ((432, 432), (384, 480), (576, 324)),
+    "best": ((576, 576), (512, 640), (768, 432)),
+    "supreme": ((720, 720), (640, 800), (960, 540)),
+    "clipit-draft": ((150, 150), (128, 160), (160, 90)),
+    "clipit-normal": ((300, 300), (256, 320), (320, 180)),
+    "clipit-better": ((450, 450), (384, 480), (480, 270)),
+    "clipit-best": ((600, 600), (512, 640), (640, 360)),
+}
+
+
+@pytest.mark.parametrize("quality", PRESETS)
+def test_sizes_follow_aspect_and_quality(quality: str) -> None:
+    for aspect, expected in zip(("square", "portrait", "widescreen"), SIZES[quality], strict=True):
+        assert Settings.of(aspect=aspect, quality=quality).canvas_size() == expected
+    square = SIZES[quality][0][0]
+    for aspect, expected in (
+        ("1:1", (square, square)),
+        ("4:1", (2 * square, square // 2)),
+        ("1:4", (square // 2, 2 * square)),
+    ):
+        assert Settings.of(aspect=aspect, quality=quality).canvas_size() == expected
+    retained = Settings.of(aspect="retain", quality=quality).canvas_size((400, 200))
+    assert retained == (square, square // 2)
+
+
 @pytest.mark.parametrize(
-    ("aspect", "quality", "expected"),
-    [  # pixray's table, features of the peers section 2.3
-        ("widescreen", "draft", (192, 108)),
-        ("widescreen", "normal", (384, 216)),
-        ("widescreen", "better", (576, 324)),
-        ("widescreen", "best", (768, 432)),
-        ("widescreen", "supreme", (960, 540)),
-        ("square", "normal", (288, 288)),
-        ("portrait", "better", (384, 480)),
-        ("1:1", "draft", (144, 144)),
-        ("4:1", "draft", (288, 72)),
+    ("values", "expected"),
+    [
+        ({"scale": 2.5, "aspect": "widescreen"}, (480, 270)),
+        ({"scale": 2.5, "quality": "supreme"}, (360, 360)),
+        ({"scale": 2.5, "aspect": "widescreen", "quality": "clipit-draft"}, (400, 225)),
+        ({"ezsize": "small", "aspect": "widescreen"}, (192, 108)),
+        ({"ezsize": "medium", "aspect": "portrait"}, (256, 320)),
+        ({"ezsize": "large", "quality": "draft"}, (576, 576)),
+        ({"size": (800, 200), "aspect": "portrait", "scale": 3}, (800, 200)),
+        ({"aspect": "16:9", "quality": "draft"}, (192, 108)),  # as pixray's widescreen
     ],
 )
-def test_sizes_follow_aspect_and_quality(
-    aspect: str, quality: str, expected: tuple[int, int]
+def test_scale_beats_quality_and_size_beats_all(
+    values: dict[str, object], expected: tuple[int, int]
 ) -> None:
-    assert Settings.of(aspect=aspect, quality=quality).canvas_size() == expected
+    assert Settings.of(**values).canvas_size() == expected
 
 
 def test_retain_takes_the_init_images_aspect() -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load, save_file
 from torch import Tensor
 
@@ -296,3 +298,59 @@ def test_the_shipped_vqgan_brings_pictures_through() -> None:
         back = model.decode(z)[0]
     assert codes.shape == (1, 8, 8)
     assert (back - picture).abs().mean() < 0.12  # of a range of 2
+
+
+# ---- taming's own files --------------------------------------------------------------------------
+
+
+def taming_files(folder: Path, config: VqganConfig, stem: str = "last") -> Path:
+    """Write what taming's training leaves: a checkpoint with more than the model, and its YAML."""
+    state = {**filled(config).state_dict(), "loss.discriminator.main.0.weight": torch.zeros(3)}
+    torch.save({"epoch": 3, "global_step": 7, "state_dict": state}, folder / f"{stem}.ckpt")
+    document = {"model": {"base_learning_rate": 4.5e-06, **config.to_taming()}, "data": {"x": 1}}
+    document["model"]["params"]["lossconfig"] = {"target": "taming.modules.losses.DummyLoss"}
+    (folder / f"{stem}.yaml").write_text(yaml.safe_dump(document))
+    return folder / f"{stem}.ckpt"
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_tamings_checkpoints_load(tmp_path: Path, name: str) -> None:
+    checkpoint = taming_files(tmp_path, CONFIGS[name])
+    model = load_vqgan(str(checkpoint))
+    assert model.config == CONFIGS[name]
+    assert model.name == "last"
+    assert model.digest == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    assert not any(p.requires_grad for p in model.parameters())
+    with torch.no_grad():
+        assert torch.equal(model.encode(picture()), filled(CONFIGS[name]).encode(picture()))
+    assert load_vqgan(tmp_path).config == model.config  # the only checkpoint of a folder
+
+
+def test_the_configuration_may_be_anywhere_if_named(tmp_path: Path) -> None:
+    checkpoint = taming_files(tmp_path, F8)
+    elsewhere = tmp_path / "elsewhere.yml"
+    (tmp_path / "last.yaml").rename(elsewhere)
+    with pytest.raises(WeightsMissing, match=r"configuration of .* is missing: put .*last\.yaml"):
+        load_vqgan(checkpoint)
+    assert load_vqgan(checkpoint, elsewhere).config == F8
+    with pytest.raises(WeightsMissing, match=r"nowhere\.yaml is missing"):
+        load_vqgan(checkpoint, tmp_path / "nowhere.yaml")
+
+
+def test_a_configuration_of_another_model_is_refused_in_few_words(tmp_path: Path) -> None:
+    checkpoint = taming_files(tmp_path, F8)
+    taming_files(tmp_path, F16, "other")
+    with pytest.raises(WeightsCorrupt, match="do not fit") as caught:
+        load_vqgan(checkpoint, tmp_path / "other.yaml")
+    assert len(str(caught.value)) < 900
+    with pytest.raises(WeightsMissing, match=r"must hold one VQGAN, it holds: last\.ckpt, other"):
+        load_vqgan(tmp_path)
+
+
+def test_what_a_file_carries_comes_before_what_lies_beside_it(tmp_path: Path) -> None:
+    state = filled(F8).state_dict()
+    card = json.dumps({**F8.to_taming(), "name": "carried"})
+    save_file(state, tmp_path / "a.safetensors", metadata={"format": "pt", "config": card})
+    taming_files(tmp_path, F16, "a")
+    assert load_vqgan(tmp_path / "a.safetensors").name == "carried"
+    assert load_vqgan(tmp_path / "a.ckpt").config == F16

@@ -67,6 +67,24 @@ def test_openais_models_are_all_listed_with_their_own_checksums() -> None:
         assert len(file.sha256) == 64
 
 
+VQGANS = {
+    "imagenet_f16_1024", "imagenet_f16_16384", "openimages_f8_8192", "coco", "faceshq",
+    "wikiart_1024", "wikiart_16384", "sflckr",
+}  # fmt: skip
+
+
+def test_the_published_vqgans_are_listed_with_nothing_made_up() -> None:
+    listed = {e.name: e for e in catalog.entries() if e.files[0].path.startswith("vqgan/")}
+    assert listed.keys() == VQGANS
+    for name, wanted in listed.items():
+        assert [file.path for file in wanted.files] == [f"vqgan/{name}.ckpt", f"vqgan/{name}.yaml"]
+        for file in wanted.files:
+            assert file.urls[0].startswith("https://")
+            assert (file.sha256, file.size) == ("", None)  # none are published
+        assert wanted.license == ""
+    assert catalog.entry("openimages_f16_8192").name == "openimages_f8_8192"  # pixray's name
+
+
 def test_names_are_unique_and_openais_are_understood() -> None:
     names = [name.lower() for e in catalog.entries() for name in (e.name, *e.aliases)]
     assert len(names) == len(set(names))

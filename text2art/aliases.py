@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from text2art.errors import SettingsError
+
 RENAMED: Mapping[str, str] = {
     "prompt": "prompts",
     "text": "prompts",
@@ -20,6 +22,7 @@ RENAMED: Mapping[str, str] = {
     "max_iterations": "iterations",
     "steps_per_scene": "iterations",
     "target_palette": "palette",
+    "ezsize": "scale",
 }
 
 # What a boolean of the ancestors means when it is true.
@@ -29,6 +32,9 @@ SWITCHES: Mapping[str, Mapping[str, Any]] = {
     "use_vqgandraw": {"drawer": "vqgan"},
 }
 
+# What the words of an old setting are under its new name.
+WORDS: Mapping[str, Mapping[str, float]] = {"ezsize": {"small": 1, "medium": 2, "large": 4}}
+
 # Component names of the ancestors.
 DRAWERS: Mapping[str, str] = {
     "pixeldraw": "pixel",
@@ -36,6 +42,23 @@ DRAWERS: Mapping[str, str] = {
     "vqgandraw": "vqgan",
     "line_sketch": "line",
 }
+
+# pixray's `perceptors: clip` are the CLIP models that the quality names.
+PERCEPTORS: Mapping[str, str] = {"clip": "preset"}
+
+# Settings of the ancestors that are options of a component here.
+NESTED: Mapping[str, tuple[str, str]] = {
+    "vqgan_model": ("vqgan", "model"),
+    "vqgan_checkpoint": ("vqgan", "model"),
+    "vqgan_config": ("vqgan", "config"),
+}
+
+
+def old_names(name: str) -> tuple[str, ...]:
+    """Return the old names of a setting, or of a component's option ("vqgan.model")."""
+    nested = {old: ".".join(new) for old, new in NESTED.items()}
+    return tuple(old for old, new in {**RENAMED, **nested}.items() if new == name)
+
 
 _TRUE = frozenset({"yes", "true", "t", "y", "1"})
 _FALSE = frozenset({"no", "false", "f", "n", "0", ""})
@@ -51,6 +74,18 @@ def truth(value: object) -> bool:
     raise ValueError(f"{value!r} is neither yes nor no")
 
 
+def number(name: str, value: object) -> float | None:
+    """Return the number that a word of an old setting stands for; none stays none.
+
+    Raises:
+        SettingsError: the setting has no such word.
+    """
+    word = "" if value is None else str(value).strip().lower()
+    if word and word not in WORDS[name]:
+        raise SettingsError(f"{name} {value!r} is not known: use {', '.join(WORDS[name])}")
+    return WORDS[name][word] if word else None
+
+
 def modernize(values: Mapping[str, Any], clash: Callable[[str, str], Exception]) -> dict[str, Any]:
     """Return `values` under today's names.
 
@@ -59,19 +94,34 @@ def modernize(values: Mapping[str, Any], clash: Callable[[str, str], Exception])
         clash: makes the error when an old and a new name are both given.
     """
     result: dict[str, Any] = {}
+    given: dict[str, str] = {}  # by which name
     switched: dict[str, Any] = {}
+    nested: list[tuple[str, str, str, Any]] = []
     for name, value in values.items():
         key = name.replace("-", "_")
         if key in SWITCHES:
             if truth(value):
                 switched.update(SWITCHES[key])
             continue
+        if key in WORDS:
+            value = number(key, value)
+        if key in NESTED:
+            nested.append((name, *NESTED[key], value))
+            continue
         key = RENAMED.get(key, key)
         if key in result:
-            raise clash(name, key)
-        result[key] = value
+            raise clash(name, given[key])
+        result[key], given[key] = value, name
+    for name, component, option, value in nested:
+        options = result.get(component, {})
+        if isinstance(options, Mapping):  # anything else is refused where options are read
+            if option in options:
+                raise clash(name, f"{component}.{option}")
+            result[component] = {**options, option: value}
     for name, value in switched.items():
         result.setdefault(name, value)
     if isinstance(result.get("drawer"), str):
         result["drawer"] = DRAWERS.get(result["drawer"], result["drawer"])
+    if isinstance(result.get("perceptor"), str):
+        result["perceptor"] = PERCEPTORS.get(result["perceptor"].strip(), result["perceptor"])
     return result

@@ -1,4 +1,4 @@
-"""Color: decorrelated channels, a perceptual space, and snapping to a palette."""
+"""Color: decorrelated channels, a perceptual space, snapping to a palette, clamping."""
 
 from __future__ import annotations
 
@@ -109,3 +109,26 @@ class _Committed(torch.autograd.Function):
         (off,) = ctx.saved_tensors
         gradient = gradients[0]
         return gradient + ctx.pull * gradient.abs().mean() * off, None, None
+
+
+def clamp_with_gradient(image: Tensor) -> Tensor:
+    """Clamp to [0, 1]; beyond it the gradient passes where descending it leads back inside.
+
+    Zeroed where a value lies outside and the step would take it further out, as in VQGAN-CLIP
+    (arXiv:2204.08583, its implementation); a plain clamp would never bring such values back.
+    """
+    return _Clamped.apply(image)  # type: ignore[no-any-return]
+
+
+class _Clamped(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, image: Tensor) -> Tensor:
+        clamped = image.clamp(0, 1)
+        ctx.save_for_backward(image - clamped)
+        return clamped
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        (beyond,) = ctx.saved_tensors
+        # Descent moves against the gradient: of the same sign as the excess, it leads back.
+        return gradients[0] * (gradients[0] * beyond >= 0)

@@ -143,7 +143,7 @@ def dump_settings(settings: Settings) -> str:
 
 def _known_names() -> frozenset[str]:
     rows = fields.rows()
-    old = (*aliases.RENAMED, *aliases.SWITCHES)
+    old = (*aliases.RENAMED, *aliases.NESTED, *aliases.SWITCHES)
     return frozenset((*(row.name for row in rows), *old))
 
 

@@ -10,11 +10,13 @@ import abc
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypedDict, runtime_checkable
+from typing import Protocol, TypedDict, TypeVar, runtime_checkable
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
+
+from text2art.chunks import Chunks
 
 
 class ParamGroup(TypedDict):
@@ -23,6 +25,22 @@ class ParamGroup(TypedDict):
     name: str
     params: list[nn.Parameter]
     lr: float
+
+
+Net = TypeVar("Net", bound=nn.Module)
+
+
+class Networks(Protocol):
+    """Gives frozen networks by key, so that all drawers of a process share them."""
+
+    def __call__(self, key: str, load: Callable[[], Net], /) -> Net:
+        """Return the network of `key`, from `load` if it is not there yet."""
+        ...
+
+
+def loaded_anew(key: str, load: Callable[[], Net], /) -> Net:
+    """Load a network without keeping it: `Canvas.network` where nothing is shared."""
+    return load()
 
 
 @dataclass(frozen=True)
@@ -34,6 +52,7 @@ class Canvas:
         device: where its parameters live.
         stream: gives an independent CPU random stream for a purpose ("pyramid/start").
         palette: `(K, 3)` colors in [0, 1] to be used, or None for any.
+        network: gives the frozen network of a key on `device`, loading it if it is not there yet.
     """
 
     width: int
@@ -41,6 +60,7 @@ class Canvas:
     device: torch.device
     stream: Callable[[str], torch.Generator]
     palette: Tensor | None = None
+    network: Networks = loaded_anew
 
 
 class Drawer(nn.Module, abc.ABC):
@@ -71,6 +91,15 @@ class CellSource(Protocol):
 
     def cells(self) -> Image.Image:
         """Return the picture with one pixel per cell."""
+        ...
+
+
+@runtime_checkable
+class LatentSource(Protocol):
+    """A drawer that draws from the latents of a network."""
+
+    def latents(self) -> Tensor:
+        """Return the latents, of any shape, with their graph."""
         ...
 
 
@@ -161,12 +190,20 @@ class View:
         scores: what losses report about their success, larger is better, detached scalars.
     """
 
-    def __init__(self, image: Tensor, step: int, progress: float, cutouts: Cutouts) -> None:
+    def __init__(
+        self,
+        image: Tensor,
+        step: int,
+        progress: float,
+        cutouts: Cutouts,
+        chunks: Chunks | None = None,
+    ) -> None:
         self.image = image
         self.step = step
         self.progress = progress
         self.scores: dict[str, Tensor] = {}
         self._cutouts = cutouts
+        self._chunks = Chunks() if chunks is None else chunks
         self._looks: Looks | None = None
         self._crops: dict[int, Tensor] = {}
         self._seen: dict[int, tuple[Perceptor, Tensor]] = {}
@@ -184,7 +221,8 @@ class View:
         """Return the perceptor's embeddings of this step's crops, `(N, D)`."""
         key = id(perceptor)
         if key not in self._seen:  # the perceptor is kept with it, so that its id stays its own
-            self._seen[key] = (perceptor, perceptor.see(self.crops(perceptor.size)))
+            seen = self._chunks.see(perceptor, self.crops(perceptor.size))
+            self._seen[key] = (perceptor, seen)
         return self._seen[key][1]
 
 
@@ -249,17 +287,31 @@ class Schedule(Protocol):
 
 @dataclass
 class Scene:
-    """Everything the loop needs, and nothing it knows by name."""
+    """Everything the loop needs, and nothing it knows by name.
+
+    Attributes:
+        filters: change the drawer's picture, in turn, before it is looked at or shown.
+        chunks: how many looks go through a perceptor at a time.
+    """
 
     drawer: Drawer
     cutouts: Cutouts
     losses: Sequence[Loss]
     optimizer: torch.optim.Optimizer
     schedule: Schedule
+    filters: Sequence[Callable[[Tensor], Tensor]] = ()
+    chunks: Chunks = field(default_factory=Chunks)
 
-    def view(self, step: int, steps: int) -> View:
-        """Return the picture of a step, ready to be asked about."""
-        return View(self.drawer(), step, step / max(steps, 1), self.cutouts)
+    def view(self, step: int, steps: int, *, final: bool = False) -> View:
+        """Return the picture of a step, ready to be asked about.
+
+        The result is drawn in evaluation mode: some drawers show an average there.
+        """
+        self.drawer.train(not final)
+        image = self.drawer()
+        for change in self.filters:
+            image = change(image)
+        return View(image, step, step / max(steps, 1), self.cutouts, self.chunks)
 
     def terms(self, view: View) -> dict[str, Tensor]:
         """Return every weighted loss of a view, by name."""

@@ -1,7 +1,8 @@
 """The facts about this machine that come from the environment, in one place.
 
 `TEXT2ART_HOME` is where things are kept (default: the user's data folder), `TEXT2ART_OFFLINE=1`
-forbids the network, `TEXT2ART_ALLOW_PRIVATE_URLS=1` allows pictures from private addresses.
+forbids the network, `TEXT2ART_ALLOW_PRIVATE_URLS=1` allows pictures from private addresses,
+`TEXT2ART_PRELOAD` names what a server loads before its first request.
 (`TEXT2ART_DEVICE` is read by `runtime.py`.) Everything that decides a picture is a setting instead.
 """
 
@@ -30,6 +31,12 @@ def offline() -> bool:
 def private_urls_allowed() -> bool:
     """Whether pictures may be loaded from private and loopback addresses."""
     return _is_on("TEXT2ART_ALLOW_PRIVATE_URLS")
+
+
+def preload() -> tuple[str, ...]:
+    """Return the models that a server loads before its first request: see `serving.preload`."""
+    names = os.environ.get("TEXT2ART_PRELOAD", "").split(",")
+    return tuple(name.strip() for name in names if name.strip())
 
 
 def share_cores(environment: MutableMapping[str, str]) -> None:

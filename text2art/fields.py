@@ -94,7 +94,7 @@ def _row(name: str, info: FieldInfo, group: str) -> Row:
         minimum=low,
         maximum=high,
         above=above,
-        aliases=tuple(old for old, new in aliases.RENAMED.items() if new == name),
+        aliases=aliases.old_names(name),
     )
 
 

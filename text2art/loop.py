@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import torch
 
 from text2art.core import Frame, Scene, View
+from text2art.runtime import is_out_of_memory, out_of_memory, release_memory
+
+Made = TypeVar("Made")
 
 
 def run(scene: Scene, steps: int, start: int = 0) -> Iterator[Frame]:
@@ -19,25 +23,59 @@ def run(scene: Scene, steps: int, start: int = 0) -> Iterator[Frame]:
         scene: drawer, cutouts, losses, optimizer and schedule.
         steps: length of the whole run.
         start: number of updates already made (a run that goes on).
+
+    Raises:
+        OutOfMemory: not even one look at a time fits.
     """
     for step in range(start, steps):
-        with torch.enable_grad():
-            view = scene.view(step, steps)
-            terms = scene.terms(view)
-            scene.optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(torch.stack(list(terms.values())).sum())
-        scene.schedule.apply_(scene.optimizer, step / steps)
-        scene.optimizer.step()
-        with torch.no_grad():
-            scene.drawer.project_()
-        yield _frame(view, terms)
+        yield _update(scene, step, steps)  # while the caller has the frame, its crops are gone
+
+
+def _update(scene: Scene, step: int, steps: int) -> Frame:
+    view, terms = _fitting(scene, lambda: _pull(scene, step, steps))
+    scene.schedule.apply_(scene.optimizer, step / steps)
+    scene.optimizer.step()
+    with torch.no_grad():
+        scene.drawer.project_()
+    return _frame(view, terms)
+
+
+def _pull(scene: Scene, step: int, steps: int) -> tuple[View, dict[str, torch.Tensor]]:
+    """Leave a step's gradient with the parameters; change nothing else, so that it may fail."""
+    with torch.enable_grad():
+        view = scene.view(step, steps)
+        terms = scene.terms(view)
+        scene.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(torch.stack(list(terms.values())).sum())
+    return view, terms
 
 
 def look(scene: Scene, step: int, steps: int, *, final: bool = False) -> Frame:
-    """Return the frame of the present parameters, without an update."""
-    with torch.no_grad():
-        view = scene.view(step, steps)
-        return _frame(view, scene.terms(view), final=final)
+    """Return the frame of the present parameters, without an update.
+
+    Raises:
+        OutOfMemory: not even one look at a time fits.
+    """
+
+    def see() -> Frame:
+        with torch.no_grad():
+            view = scene.view(step, steps, final=final)
+            return _frame(view, scene.terms(view), final=final)
+
+    return _fitting(scene, see)
+
+
+def _fitting(scene: Scene, attempt: Callable[[], Made]) -> Made:
+    """Return what an attempt makes, repeated with smaller chunks of looks while memory runs out."""
+    while True:
+        try:
+            return attempt()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if not scene.chunks.halve_():
+                raise out_of_memory(f"drawing, {scene.chunks.history}") from error
+        release_memory()  # not earlier: the error holds on to what the attempt had made
 
 
 def _frame(view: View, terms: dict[str, torch.Tensor], *, final: bool = False) -> Frame:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import cast
 
-from text2art import registry
-from text2art.core import Perceptor
-from text2art.errors import SettingsError
+from torch import nn
+
+from text2art import memory, registry
+from text2art.core import Net, Perceptor
+from text2art.errors import SettingsError, WeightsMissing
 from text2art.perceptors.ensemble import Ensemble
 from text2art.presets import PRESETS, Preset
-from text2art.runtime import Runtime
+from text2art.runtime import Runtime, freeze
 from text2art.weights import catalog
 
 AUTO = "auto"
+PRESET = "preset"
 STARTER = "starter"
 _CLIP = "open_clip"
 
@@ -24,6 +29,8 @@ class Models:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self._perceptors: dict[str, Perceptor] = {}
+        self._networks: dict[str, nn.Module] = {}
+        self._costs: dict[int, tuple[Perceptor, int]] = {}
         self._lock = threading.Lock()
 
     def perceptor(self, reference: str) -> Perceptor:
@@ -37,6 +44,7 @@ class Models:
             UnknownComponent: nothing goes by this name.
             WeightsMissing, WeightsCorrupt: its weights cannot be used.
         """
+        reference = canonical(reference)
         with self._lock:  # also while loading: two threads must not load one model twice
             if reference not in self._perceptors:
                 name, model = resolve(reference)
@@ -44,15 +52,36 @@ class Models:
                 self._perceptors[reference] = build(model, self.runtime)
             return self._perceptors[reference]
 
+    def network(self, key: str, load: Callable[[], Net], /) -> Net:
+        """Return the frozen network of a key, loading it at first use: see `core.Networks`."""
+        with self._lock:
+            if key not in self._networks:
+                self._networks[key] = freeze(load()).to(self.runtime.device)
+            return cast("Net", self._networks[key])
+
+    def crop_bytes(self, perceptor: Perceptor) -> int:
+        """Return what one crop costs a perceptor, measured at first use: `memory.crop_bytes`."""
+        key = id(perceptor)  # the perceptor is kept with it, so that its id stays its own
+        with self._lock:
+            if key not in self._costs:
+                self._costs[key] = (perceptor, memory.crop_bytes(perceptor, self.runtime))
+            return self._costs[key][1]
+
     def ensemble(self, wish: str, preset: Preset) -> Ensemble:
         """Return the perceptors of a `perceptor` setting.
 
         Args:
-            wish: "auto", or references with optional weights: "ViT-B-32:1,ViT-B-16:0.5".
-            preset: names the CLIP models that "auto" prefers.
+            wish: "auto", "preset", or references with optional weights:
+                "ViT-B-32:1,ViT-B-16:0.5".
+            preset: names the CLIP models that "auto" prefers and "preset" insists on.
+
+        Raises:
+            SettingsError: no such perceptor, or a weight that is none.
+            WeightsMissing, WeightsCorrupt: the weights of one cannot be used.
         """
-        if wish.strip().lower() == AUTO:
-            references, choice = automatic(preset)
+        word = wish.strip().lower()
+        if word in (AUTO, PRESET):
+            references, choice = automatic(preset) if word == AUTO else insisted(preset)
             parsed = [(reference, 1.0) for reference in references]
         else:
             parsed, choice = parse_references(wish), "as set"
@@ -66,24 +95,90 @@ def resolve(reference: str) -> tuple[str, str]:
     return (name, model) if name in registry.components("perceptors") else (_CLIP, reference)
 
 
+def canonical(reference: str) -> str:
+    """Return the one name of a CLIP model that goes by several, so that it is loaded once."""
+    name, model = resolve(reference)
+    if name != _CLIP:
+        return reference
+    return next((e.name for e in catalog.entries() if e.answers_to(model)), model)
+
+
+# ---- choosing ----------------------------------------------------------------------------------
+
+
 def automatic(preset: Preset) -> tuple[Sequence[str], str]:
     """Choose perceptors by what is on this machine.
 
     Returns:
-        references, and why in words: the preset's CLIP models whose weights are here; else one that
-        another preset names; else the starter.
+        references, and why in words, with what to fetch for the models the preset names: those of
+        them whose weights are here; else those of the preset nearest in scale that has any; else
+        any one CLIP model that is here; else the starter.
     """
-    here = [model for model in preset.clip if catalog.find_clip(model) is not None]
-    missing = [model for model in preset.clip if model not in here]
+    here, missing = _divided(preset)
+    if not missing:
+        return here, "CLIP weights are here"
     if here:
-        without = f", those of {' and '.join(missing)} are not" if missing else ""
-        return here, f"CLIP weights are here{without}"
-    others = dict.fromkeys(model for other in PRESETS.values() for model in other.clip)
-    for model in others:
-        if catalog.find_clip(model) is not None:
-            return [model], f"CLIP weights are here, in place of {' and '.join(missing)}"
+        return here, f"not all of the quality's CLIP models are here: {_how_to_get(missing)}"
+    instead = _nearest(preset)
+    if instead:
+        return instead, f"in place of the quality's CLIP models: {_how_to_get(missing)}"
     # The folder is not named: over HTTP this line is read by strangers. `doctor` names it.
-    return [STARTER], "no CLIP weights in the weights folder"
+    return [STARTER], f"no CLIP weights are here: {_how_to_get(missing)}"
+
+
+def insisted(preset: Preset) -> tuple[Sequence[str], str]:
+    """Return the CLIP models of a preset, all of them, and why in words.
+
+    Raises:
+        WeightsMissing: what to fetch, and what would be used instead.
+    """
+    here, missing = _divided(preset)
+    if missing:
+        instead, _ = automatic(preset)
+        raise WeightsMissing(
+            f"not all of the quality's CLIP models are here: {_how_to_get(missing)}. "
+            f"perceptor=auto draws with the nearest that is here: {_listed(instead)}"
+        )
+    return here, "those of the quality"
+
+
+def _divided(preset: Preset) -> tuple[list[str], list[str]]:
+    """Return the CLIP models of a preset that are on this machine, and those that are not."""
+    here = [model for model in preset.clip if catalog.find_clip(model) is not None]
+    return here, [model for model in preset.clip if model not in here]
+
+
+def _nearest(preset: Preset) -> list[str]:
+    """Return what comes nearest to a preset whose CLIP models are all missing, or nothing."""
+    for other in sorted(PRESETS.values(), key=lambda other: abs(other.scale - preset.scale)):
+        here, _ = _divided(other)
+        if here:
+            return here
+    from text2art.perceptors.reference import local_models  # open_clip takes its time to import
+
+    return list(itertools.islice(local_models(), 1))
+
+
+def _listed(models: Sequence[str]) -> str:
+    *most, last = models
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _how_to_get(models: Sequence[str]) -> str:
+    """Say what to run for CLIP models, how much each is, and under which license."""
+    entries = [catalog.entry(model) for model in models]
+    licenses = list(dict.fromkeys(entry.license for entry in entries))
+    facts = []
+    for entry in entries:
+        size = [f"{entry.size / 1e6:.0f} MB"] if entry.size else []
+        terms = [f"license: {entry.license or 'unknown'}"] if len(licenses) > 1 else []
+        facts.append(f"{entry.name} ({', '.join(size + terms)})" if size + terms else entry.name)
+    common = f", license: {licenses[0] or 'unknown'}" if len(licenses) == 1 else ""
+    names = " ".join(entry.name for entry in entries)
+    return f"'text2art weights fetch {names}' gets {_listed(facts)}{common}"
+
+
+# ---- reading references ------------------------------------------------------------------------
 
 
 def parse_references(wish: str) -> list[tuple[str, float]]:
@@ -106,6 +201,7 @@ def parse_references(wish: str) -> list[tuple[str, float]]:
         result.append((reference, weight))
     if not result:
         raise SettingsError("perceptor is empty: use auto, starter or an open_clip model")
-    if any(reference.lower() == AUTO for reference, _ in result):
-        raise SettingsError(f"perceptor {wish!r}: auto stands alone, it chooses all of them")
+    for word in (AUTO, PRESET):
+        if any(reference.lower() == word for reference, _ in result):
+            raise SettingsError(f"perceptor {wish!r}: {word} stands alone, it names all of them")
     return result

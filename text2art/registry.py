@@ -76,6 +76,12 @@ BUILTIN: Mapping[str, tuple[Component, ...]] = {
             "A decorrelated Fourier picture: dense, glowing texture at any size.",
             f"{_DRAWERS}:FftOptions",
         ),
+        Component(
+            "vqgan",
+            "text2art.drawers.vqgan:VqganDrawer",
+            "Codes of a VQGAN: the classic VQGAN+CLIP, with the starter's or anybody's weights.",
+            f"{_DRAWERS}:VqganOptions",
+        ),
     ),
     "perceptors": (
         Component(

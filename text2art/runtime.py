@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from text2art import hostmemory
 from text2art.errors import OutOfMemory, SettingsError
 
 
@@ -89,14 +91,58 @@ def move(tensor: Tensor, like: Tensor) -> Tensor:
     return tensor.to(like.device, non_blocking=True)
 
 
+# What other allocators say in a plain RuntimeError: those of the CPU, of C++, of oneDNN (it gives
+# no reason), of MPS, and of CUDA's libraries, which allocate for themselves.
+_NO_MEMORY = (
+    "DefaultCPUAllocator",
+    "bad_alloc",
+    "could not create a primitive",
+    "MPS backend out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _NO_MEMORY)
+
+
+def out_of_memory(what: str) -> OutOfMemory:
+    """Return the error that says what memory was too little for, and what to do."""
+    return OutOfMemory(
+        f"out of memory while {what}: use a smaller size, fewer cuts, or a lower quality"
+    )
+
+
 @contextmanager
 def memory_errors(what: str) -> Iterator[None]:
     """Turn an out-of-memory report of torch into advice."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        raise OutOfMemory(
-            f"out of memory while {what}: use a smaller size, fewer cuts, or a lower quality"
-        ) from error
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        release_memory()
+        raise out_of_memory(what) from error
+
+
+def release_memory() -> None:
+    """Give back what nothing refers to any more."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Return how many bytes a device has left, None where nobody knows (MPS, no Linux).
+
+    On CUDA that includes what torch holds ready for reuse.
+    """
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return free + idle
+    return hostmemory.available() if device.type == "cpu" else None

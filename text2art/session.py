@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
 import torch
-from PIL import Image
 from typing_extensions import Self
 
-from text2art import __version__, loop, palettes, prompts, registry, schedules, starts
-from text2art.core import Canvas, Drawer, Frame, Loss, Scene
+from text2art import __version__, loop, memory, palettes, prompts, registry, schedules, starts
+from text2art.chunks import Chunks
+from text2art.core import Canvas, Drawer, Frame, Loss, Net, Scene
+from text2art.inits import Init
 from text2art.losses.prompt import PromptLoss, Target
 from text2art.media.convert import to_tensor
 from text2art.media.load import load_picture
 from text2art.models import Models
 from text2art.perceptors.ensemble import Ensemble
 from text2art.prompts import Prompt
-from text2art.runtime import memory_errors, pick, stream
+from text2art.runtime import free_memory, memory_errors, pick, stream
 from text2art.settings import MAX_SEED, Settings
 from text2art.stopping import Watch
 
@@ -31,7 +32,7 @@ class Session:
     Sessions share nothing but the frozen networks of `models`; any number may be open at once.
 
     Attributes:
-        settings: the settings as resolved: seed drawn, perceptors named.
+        settings: the settings as resolved: seed drawn, perceptors named, chunk fitted to memory.
         notices: what the user should know (unknown words, cut prompts, the choice of perceptor).
         drawer: the drawer, for results beyond pixels (`CellSource`, `SvgSource`).
         scene: what the loop runs on.
@@ -50,8 +51,10 @@ class Session:
         self.settings = settings.changed(seed=seed, perceptor=_spelled(ensemble, settings))
         self.ensemble = ensemble
         self._say_what_is_used(parsed)
+        self._networks: dict[str, str] = {}
         with memory_errors("setting up the picture"):
             self._scenes = self._make_scenes(parsed, seed)
+            self._plan_memory()
         count = len(self._scenes)
         self._tryouts = count * starts.length_of(count, self.settings.steps)
         self._use(self._scenes[0])
@@ -79,6 +82,10 @@ class Session:
     def tryouts(self) -> int:
         """How many frames show starts that may be given up; no film shows them."""
         return self._tryouts
+
+    @property
+    def _cuts(self) -> int:
+        return self.settings.cuts_for(max(perceptor.size for perceptor, _ in self.ensemble))
 
     def _use(self, scene: Scene) -> None:
         self.scene, self.drawer = scene, scene.drawer
@@ -148,6 +155,7 @@ class Session:
             "perceptors": [
                 {"name": p.name, "weight": w, "sha256": p.digest} for p, w in self.ensemble
             ],
+            "networks": [{"name": n, "sha256": d} for n, d in self._networks.items()],
             "device": self.models.runtime.device.type,
             "torch": str(torch.__version__),
         }
@@ -162,16 +170,15 @@ class Session:
             if not prompt.is_image:
                 self.notices.extend(self.ensemble.notices(prompt.text))
 
-    def _make_drawers(self, seed: int | str) -> list[Drawer]:
-        s = self.settings
-        init = load_picture(s.init_image) if s.init_image else None
-        count = 1 if init is not None else s.starts_tried  # from one picture, all starts are one
+    def _make_drawers(self, seed: int | str, init: Init) -> list[Drawer]:
+        # From one picture, all starts are one.
+        count = self.settings.starts_tried if init.size is None else 1
         return [self._make_drawer(seed, number, init) for number in range(count)]
 
-    def _make_drawer(self, seed: int | str, number: int, init: Image.Image | None) -> Drawer:
+    def _make_drawer(self, seed: int | str, number: int, init: Init) -> Drawer:
         s = self.settings
         own = f"start {number}/" if number else ""
-        width, height = s.canvas_size(init.size if init else None)
+        width, height = s.canvas_size(init.size)
         colors = palettes.parse_palette(s.palette)
         canvas = Canvas(
             width=width,
@@ -179,19 +186,26 @@ class Session:
             device=self.models.runtime.device,
             stream=lambda purpose: stream(seed, own + purpose),
             palette=torch.tensor(colors, dtype=torch.float32) / 255 if colors else None,
+            network=self._network,
         )
         build = registry.find("drawers", s.drawer).load()
         drawer: Drawer = build(canvas, s.options(s.drawer))
         drawer.to(canvas.device)
-        if init is not None:
-            drawer.fit_(to_tensor(init, width, height).to(canvas.device))
+        init.start_(drawer, width, height, canvas.device)
         return drawer
+
+    def _network(self, key: str, load: Callable[[], Net], /) -> Net:
+        """Take a network from the models, and note that this picture depends on it."""
+        net = self.models.network(key, load)
+        self._networks[str(getattr(net, "name", key))] = str(getattr(net, "digest", ""))
+        return net
 
     def _make_scenes(self, parsed: tuple[Prompt, ...], seed: int | str) -> list[Scene]:
         s = self.settings
+        init = Init(s)
         build = registry.find("cutouts", s.cutouts).load()
-        largest = max(perceptor.size for perceptor, _ in self.ensemble)
-        cutouts = build(s.options(s.cutouts), s.cuts_for(largest), seed)
+        cutouts = build(s.options(s.cutouts), self._cuts, seed)
+        chunks = Chunks(s.chunk, self.notices.append)
         losses: list[Loss] = []
         for i, prompt in enumerate(parsed, start=1):
             name = f"prompt {i}"
@@ -203,16 +217,44 @@ class Session:
             "cosine": schedules.cosine,
             "constant": schedules.constant,
         }
+        protection = init.protection(*s.canvas_size(init.size), self.models.runtime.device)
         return [
             Scene(
                 drawer=drawer,
                 cutouts=cutouts,
-                losses=losses,
+                losses=[*losses, *init.losses(drawer)],
                 optimizer=torch.optim.Adam(drawer.groups()),  # type: ignore[arg-type]
                 schedule=schedules.RateSchedule(factors[s.schedule], s.learning_rate),
+                filters=protection,
+                chunks=chunks,
             )
-            for drawer in self._make_drawers(seed)
+            for drawer in self._make_drawers(seed, init)
         ]
+
+    def _plan_memory(self) -> None:
+        """Choose how many looks perceptors see at a time, unless that is set, and say it."""
+        scene = self._scenes[0]
+        perceptors = [perceptor for perceptor, _ in self.ensemble]
+        free = free_memory(self.models.runtime.device)
+        if self.settings.chunk is not None or free is None:
+            return
+        sizes = sorted({perceptor.size for perceptor in perceptors})
+        fitting = memory.choose_chunk(
+            self._cuts,
+            perceptors,
+            self.models.crop_bytes,
+            lambda: memory.picture_bytes(scene, sizes),
+            free,
+        )
+        if fitting is None:
+            return
+        scene.chunks.size = size = max(1, fitting)
+        self.settings = self.settings.changed(chunk=size)
+        names = " and ".join(self.ensemble.names)
+        doubt = "" if fitting else ", and even that may be too many"
+        self.notices.append(
+            f"memory: looks go through {names} {size} at a time ({free / 1e9:.1f} GB free){doubt}"
+        )
 
     def _targets(self, prompt: Prompt) -> list[Target]:
         with torch.no_grad():
@@ -228,6 +270,6 @@ class Session:
 
 
 def _spelled(ensemble: Ensemble, settings: Settings) -> str:
-    if settings.perceptor.strip() != "auto":
+    if settings.perceptor.strip().lower() != "auto":
         return settings.perceptor
     return ",".join(ensemble.names)

@@ -53,8 +53,20 @@ class CoreSettings(BaseModel):
         ":weight:stop; a negative weight pushes away; @file.png names a picture to resemble.",
     )
     drawer: str = _in("picture", "pyramid", "How the picture is made up.")
-    quality: Literal["draft", "normal", "better", "best", "supreme"] = _in(
-        "picture", "normal", "Preset of iterations, size and views: patience for quality."
+    quality: Literal[
+        "draft",
+        "normal",
+        "better",
+        "best",
+        "supreme",
+        "clipit-draft",
+        "clipit-normal",
+        "clipit-better",
+        "clipit-best",
+    ] = _in(
+        "picture",
+        "normal",
+        "Preset of iterations, size and views: patience for quality. Those of clipit are its own.",
     )
     aspect: str = _in(
         "picture", "square", "square, portrait, widescreen, retain (as the init image) or W:H."
@@ -77,16 +89,41 @@ class CoreSettings(BaseModel):
         "picture", "", "Colors to use, as '#1a1c2c,#f4f4f4,red' or a built-in palette's name."
     )
     init_image: str = _in("picture", "", "Picture to start from: a file or http(s) URL.")
+    init_weight: float = _in(
+        "picture",
+        0.0,
+        "How much it holds to the init image (mean squared difference).",
+        ge=0,
+        le=1e6,
+    )
+    init_fade: float | None = _in(
+        "picture",
+        None,
+        "Share of the run after which init_weight has faded to nothing.",
+        gt=0,
+        le=1,
+    )
+    protect: str = _in(
+        "picture", "", "Mask (a file or URL): where it is white, the init image stays untouched."
+    )
 
     perceptor: str = _in(
         "guidance",
         "auto",
-        "Who looks: auto, starter, an open_clip model (ViT-B-32, ViT-B-32@file.pt), or several "
-        "as name:weight, comma-separated.",
+        "Who looks: auto, preset (the quality's CLIP models and no others), starter, an open_clip "
+        "model (ViT-B-32, ViT-B-32@file.pt), or several as name:weight, comma-separated.",
     )
     cutouts: str = _in("guidance", "views", "Recipe by which the picture is looked at.")
     cuts: int | None = _in(
         "guidance", None, "Views per step; default: the quality's.", ge=1, le=MAX_CUTS
+    )
+    chunk: int | None = _in(
+        "guidance",
+        None,
+        "Views that a perceptor looks at together; fewer take less memory and more time. Default: "
+        "as many as memory holds.",
+        ge=1,
+        le=MAX_CUTS,
     )
     losses: dict[str, float] = _in(
         "guidance",
@@ -254,7 +291,7 @@ class CoreSettings(BaseModel):
         if self.size is not None:
             return self.size
         scale = self.scale if self.scale is not None else self.preset.scale
-        return sizes.size_of(self.aspect, scale, init_size)
+        return sizes.size_of(self.aspect, scale, init_size, self.preset.base)
 
     def options(self, name: str) -> Any:
         """Return the options of a component by its name, or None when it has none."""

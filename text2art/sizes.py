@@ -1,22 +1,22 @@
 """Picture sizes: what "800x200", "widescreen" or "16:9" mean in pixels.
 
-Base sizes are pixray's (square 144x144, portrait 128x160, widescreen 192x108), multiplied by the
-scale of the quality preset or an explicit scale.
+Base sizes are pixray's, or clipit's where its presets are named, multiplied by the scale of the
+quality preset or an explicit scale.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 
 from text2art.errors import SettingsError
 
 SMALLEST, LARGEST = 16, 8192
 MOST_PIXELS = 16_777_216
-BASE_SIZES: dict[str, tuple[int, int]] = {
-    "square": (144, 144),
-    "portrait": (128, 160),
-    "widescreen": (192, 108),
+BASE_SIZES: Mapping[str, Mapping[str, tuple[int, int]]] = {
+    "pixray": {"square": (144, 144), "portrait": (128, 160), "widescreen": (192, 108)},
+    "clipit": {"square": (150, 150), "portrait": (128, 160), "widescreen": (160, 90)},
 }
 _PAIR = re.compile(r"\s*(\d{1,6})\s*[xX,* ]\s*(\d{1,6})\s*\Z")
 _RATIO = re.compile(r"\s*(\d{1,5}(?:\.\d{1,4})?)\s*:\s*(\d{1,5}(?:\.\d{1,4})?)\s*\Z")
@@ -69,7 +69,7 @@ def parse_aspect(value: str) -> str | float:
         SettingsError: neither, or a ratio beyond 1:8 to 8:1.
     """
     named = value.strip().lower()
-    if named in BASE_SIZES or named == "retain":
+    if named in BASE_SIZES["pixray"] or named == "retain":
         return named
     match = _RATIO.match(value)
     if match is None or float(match[2]) == 0:
@@ -83,21 +83,33 @@ def parse_aspect(value: str) -> str | float:
     return ratio
 
 
-def size_of(aspect: str, scale: float, init_size: tuple[int, int] | None = None) -> tuple[int, int]:
+def size_of(
+    aspect: str, scale: float, init_size: tuple[int, int] | None = None, base: str = "pixray"
+) -> tuple[int, int]:
     """Return (width, height) in pixels of an aspect at a scale.
 
     A ratio keeps the square's area. "retain" keeps pixray's rule: the square's width, and the
     height that follows from the init image.
+
+    Args:
+        aspect: "square", "portrait", "widescreen", "retain" or "W:H".
+        scale: multiple of the base size.
+        init_size: width and height of the init image, for "retain".
+        base: whose sizes at scale 1: "pixray" or "clipit".
+
+    Raises:
+        SettingsError: no such aspect, no init image to retain, or a size that is out of range.
     """
-    kind = parse_aspect(aspect)
+    kind, named = parse_aspect(aspect), BASE_SIZES[base]
+    side = named["square"][0]
     if kind == "retain":
         if init_size is None:
             raise SettingsError("aspect 'retain' needs an init_image to take the aspect from")
-        width, height = 144.0, 144.0 * init_size[1] / init_size[0]
+        width, height = float(side), side * init_size[1] / init_size[0]
     elif isinstance(kind, str):
-        width, height = BASE_SIZES[kind]
+        width, height = named[kind]
     else:
-        width, height = 144 * math.sqrt(kind), 144 / math.sqrt(kind)
+        width, height = side * math.sqrt(kind), side / math.sqrt(kind)
     pair = (round(width * scale), round(height * scale))
     size = parse_size(pair, f"aspect {aspect} at scale {scale:g}: size")
     assert size is not None

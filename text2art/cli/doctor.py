@@ -104,13 +104,18 @@ def _starter() -> str:
 
 
 def _weights() -> Iterator[Finding]:
+    from text2art.perceptors.reference import local_models
+
     try:
-        here = [e.name for e in catalog.entries() if not e.ships and catalog.is_here(e)]
+        clip = list(local_models())
+        others = [e for e in catalog.entries() if not e.ships and catalog.is_here(e)]
     except Text2ArtError as error:
         yield Finding("CLIP weights", "missing", str(error))
         return
-    detail = ", ".join(here) or f"none in {catalog.folder()}: the starter is used"
-    yield Finding("CLIP weights", "ok" if here else "missing", detail)
+    vqgan = [e.name for e in others if e.name not in clip]
+    for name, here in (("CLIP weights", clip), ("VQGAN weights", vqgan)):
+        detail = ", ".join(here) or f"none in {catalog.folder()}: the starter's are used"
+        yield Finding(name, "ok" if here else "missing", detail)
 
 
 def _extra(name: str, module: str) -> Finding:

@@ -34,9 +34,10 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
         shown, hidden = _parameters(row)
         names.update({parameter.name: row.name for parameter in (shown, hidden) if parameter})
         parameters += [parameter for parameter in (shown, hidden) if parameter]
-    for old in aliases.SWITCHES:
+    for old in (*aliases.SWITCHES, *aliases.WORDS):  # their values are not those of a new name
         names[f"old_{old}"] = old
-        parameters.append(_parameter(f"old_{old}", bool, _spellings(old), hidden=True))
+        kind = bool if old in aliases.SWITCHES else str
+        parameters.append(_parameter(f"old_{old}", kind, _spellings(old), hidden=True))
 
     @functools.wraps(command)
     def wrapper(**values: Any) -> None:
@@ -53,7 +54,8 @@ def _parameters(row: fields.Row) -> tuple[inspect.Parameter | None, inspect.Para
     """Return the flag that help shows and the hidden one of the old spellings."""
     name = row.name.replace(".", "__")
     switch = row.kind == "switch"
-    old = [form for alias in row.aliases for form in _spellings(alias)]
+    plain = [alias for alias in row.aliases if alias not in aliases.WORDS]
+    old = [form for alias in plain for form in _spellings(alias)]
     if row.name == "prompts":  # words without a flag; the ancestors had flags for them
         return None, _parameter(f"old_{name}", str, ["--prompts", *old], hidden=True)
     old += [form for form in _spellings(row.name) if form != row.flag]

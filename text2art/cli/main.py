@@ -41,8 +41,8 @@ def _root(
     """Words in, a picture that forms before your eyes out."""
 
 
-app.command("draw")(with_settings(boundary(draw.draw)))
-app.command("again")(with_settings(boundary(again.again)))
+app.command("draw")(boundary(with_settings(draw.draw)))
+app.command("again")(boundary(with_settings(again.again)))
 app.command("show")(boundary(again.show))
 app.command("list")(boundary(info.list_))
 app.command("doctor")(boundary(doctor.doctor))

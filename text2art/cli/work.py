@@ -52,6 +52,7 @@ def carry_out(
     outputs.check(wishes, settings)
     report = report_for(show.as_json, show.preview, show.quiet)
     with Session(settings) as session:
+        told = len(session.notices)
         notices = [*session.notices, *differences(record, session.record())]
         files = outputs.plan(wishes, session.settings, session.record())
         if not show.quiet:
@@ -59,6 +60,10 @@ def carry_out(
                 say(notice)
         with Interrupt() as interrupt:
             last = _draw(session, files, report, interrupt)
+            for notice in session.notices[told:]:  # what the run itself had to say
+                notices.append(notice)
+                if not show.quiet:
+                    say(notice)
             result = result_of(session, last, [])
             files.save(result.image, result.native, session.settings)
     if show.as_json:

@@ -1,4 +1,4 @@
-"""The building blocks of a VQGAN, with taming-transformers' tensor names (arXiv:2012.09841).
+"""The encoder and decoder of a VQGAN, with taming-transformers' tensor names (arXiv:2012.09841).
 
 The blocks are those of the diffusion model of arXiv:2006.11239 less its time embedding.
 """
@@ -10,6 +10,8 @@ import itertools
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from text2art.nets.vqgan_config import VqganConfig
 
 
 class Norm(nn.GroupNorm):
@@ -138,4 +140,65 @@ class Middle(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, h, w) to the same shape."""
         out: Tensor = self.block_2(self.attn_1(self.block_1(x)))
+        return out
+
+
+class Encoder(nn.Module):
+    """From a picture to the map before `quant_conv`."""
+
+    def __init__(self, c: VqganConfig) -> None:
+        super().__init__()
+        widths = [c.ch * m for m in (1, *c.ch_mult)]
+        self.conv_in = nn.Conv2d(c.in_channels, c.ch, 3, 1, 1)
+        self.down = nn.ModuleList()
+        for i, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
+            last = i == len(c.ch_mult) - 1
+            change = Downsample(outputs, with_conv=c.resamp_with_conv)
+            self.down.append(Level(
+                inputs, outputs, c.num_res_blocks, c.norm_groups, c.dropout,
+                attend=c.resolution // 2**i in c.attn_resolutions,
+                change=None if last else ("downsample", change),
+            ))  # fmt: skip
+        self.mid = Middle(widths[-1], c.norm_groups, c.dropout)
+        self.norm_out, self.conv_out = (
+            Norm(widths[-1], c.norm_groups),
+            nn.Conv2d(widths[-1], c.z_channels, 3, 1, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, 3, H, W) in [-1, 1] to (B, z_channels, H / factor, W / factor)."""
+        h = self.conv_in(x)
+        for level in self.down:
+            h = level(h)
+        out: Tensor = self.conv_out(F.silu(self.norm_out(self.mid(h))))
+        return out
+
+
+class Decoder(nn.Module):
+    """From the map after `post_quant_conv` to a picture."""
+
+    def __init__(self, c: VqganConfig) -> None:
+        super().__init__()
+        widths = [c.ch * m for m in c.ch_mult]
+        self.conv_in = nn.Conv2d(c.z_channels, widths[-1], 3, 1, 1)
+        self.mid = Middle(widths[-1], c.norm_groups, c.dropout)
+        self.up = nn.ModuleList()  # by rising depth, so run backward
+        for i, (inputs, outputs) in enumerate(zip([*widths[1:], widths[-1]], widths, strict=True)):
+            change = Upsample(outputs, with_conv=c.resamp_with_conv)
+            self.up.append(Level(
+                inputs, outputs, c.num_res_blocks + 1, c.norm_groups, c.dropout,
+                attend=c.resolution // 2**i in c.attn_resolutions,
+                change=("upsample", change) if i else None,
+            ))  # fmt: skip
+        self.norm_out, self.conv_out = (
+            Norm(widths[0], c.norm_groups),
+            nn.Conv2d(widths[0], c.out_ch, 3, 1, 1),
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Map (B, z_channels, h, w) to (B, 3, factor h, factor w), about in [-1, 1]."""
+        h = self.mid(self.conv_in(z))
+        for level in reversed(self.up):
+            h = level(h)
+        out: Tensor = self.conv_out(F.silu(self.norm_out(h)))
         return out

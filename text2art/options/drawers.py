@@ -49,3 +49,30 @@ class FftOptions(Options):
     contrast: float = Field(1.5, gt=0, le=10, description="Contrast of the picture.")
     colors: float = Field(1.8, gt=0, le=10, description="Colorfulness; larger is more colorful.")
     learning_rate: float = Field(0.1, gt=0, le=10, description="Adam step of the spectrum.")
+
+
+class VqganOptions(Options):
+    """Codes of a VQGAN."""
+
+    model: str = Field(
+        "", description="Which VQGAN: empty for the starter's, a name (imagenet_f16_16384), a "
+        "checkpoint or its folder.",
+    )  # fmt: skip
+    config: str = Field(
+        "", description="Its configuration, taming's YAML; default: what lies beside it."
+    )
+    start: Literal["codes", "perlin", "gradient", "snow"] = Field(
+        "codes", description="Where it starts without an init image: random codes, or noise."
+    )
+    learning_rate: float = Field(0.1, gt=0, le=10, description="Adam step of the latents.")
+    average: float = Field(
+        0.0, ge=0, lt=1, description="The result is a running average of the latents, 0.9 of the "
+        "last ten or so updates; 0 = the last latents.",
+    )  # fmt: skip
+    codes: Literal["latents", "logits"] = Field(
+        "latents", description="What is optimized: latents drawn as the nearest codes, or "
+        "(experimental) a preference over all codes.",
+    )  # fmt: skip
+    temperature: float = Field(
+        1.0, gt=0, le=100, description="Of the preferences over codes: lower is more decided."
+    )

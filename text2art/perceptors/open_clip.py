@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from text2art.core import Perceptor
-from text2art.errors import MissingExtra, UnknownComponent, WeightsCorrupt
+from text2art.errors import MissingExtra, UnknownComponent, WeightsCorrupt, WeightsMissing
 from text2art.perceptors.cut import cut_notice
 from text2art.perceptors.reference import (
     OPENAI_MARKS,
+    Reference,
     normalization,
     parse,
     trained_with_quick_gelu,
@@ -106,7 +108,8 @@ def build(model: str, runtime: Runtime) -> Perceptor:
 
     Args:
         model: "MODEL" (OpenAI's weights), "MODEL@TAG", "MODEL@FILE" (absolute, or relative to here
-            or to a weights folder) or "MODEL@random" (for tests and benchmarks).
+            or to a weights folder; the words of an image tower's file are read with OpenAI's
+            weights of the model) or "MODEL@random" (for tests and benchmarks).
         runtime: where and in which number type it computes.
 
     Raises:
@@ -123,8 +126,11 @@ def build(model: str, runtime: Runtime) -> Perceptor:
         net = make_net(config, f"{wanted.model}@{RANDOM}")
         return OpenClipPerceptor(wanted.name, net, tokenizer, runtime, mean=mean, std=std)
     path = weight_file(wanted)
-    state = read_state_dict(path)
-    if trained_with_quick_gelu(wanted, state):
+    state, origin = read_state_dict(path), wanted
+    if _is_image_tower(state):
+        origin = replace(wanted, name=wanted.model, weights="")
+        state = _completed(state, path, origin)
+    if trained_with_quick_gelu(origin, state):
         config["quick_gelu"] = True
     net = make_net(config, wanted.model)
     fill_(net, state, path, wanted.model)
@@ -132,6 +138,26 @@ def build(model: str, runtime: Runtime) -> Perceptor:
     return OpenClipPerceptor(
         wanted.name, net, tokenizer, runtime, mean=mean, std=std, digest=digest
     )
+
+
+def _is_image_tower(state: Mapping[str, Tensor]) -> bool:
+    return "conv1.weight" in state and not any(name.startswith("visual.") for name in state)
+
+
+def _completed(tower: Mapping[str, Tensor], path: Path, openai: Reference) -> dict[str, Tensor]:
+    """Return the weights of a whole CLIP: an image tower's, and for the words OpenAI's.
+
+    Robust CLIPs (FARE, TeCoA) are fine-tuned image towers of OpenAI's and published as such.
+    """
+    try:
+        whole = read_state_dict(weight_file(openai))
+    except WeightsMissing as error:
+        raise WeightsMissing(
+            f"{path} holds an image tower alone, and OpenAI's model, which reads for it, is "
+            f"missing: {error}"
+        ) from error
+    words = {name: value for name, value in whole.items() if not name.startswith("visual.")}
+    return {**words, **{f"visual.{name}": value for name, value in tower.items()}}
 
 
 def make_net(config: Mapping[str, Any], seed: str) -> nn.Module:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,6 +94,24 @@ def weight_file(wanted: Reference) -> Path:
     if path is None:
         raise WeightsMissing(_missing(wanted, name))
     return path
+
+
+def local_models() -> Iterator[str]:
+    """Yield the models whose weights are on this machine and that read with CLIP's own tokenizer.
+
+    First those of the catalog, in its order, then files that bear a tag of open_clip.
+    """
+    known = open_clip.list_models()
+    names = [entry.name for entry in catalog.entries() if entry.name in known]
+    names += [f"{model}@{tag}" for model, tag in open_clip.list_pretrained() if tag != "openai"]
+    for name in names:
+        if catalog.find_clip(name) is not None and not _reads_otherwise(name.partition("@")[0]):
+            yield name
+
+
+def _reads_otherwise(model: str) -> bool:
+    config = open_clip.get_model_config(model)
+    return bool({"hf_model_name", "hf_tokenizer_name"} & set(config["text_cfg"]))
 
 
 def _missing(wanted: Reference, name: str) -> str:

@@ -29,6 +29,7 @@ NAMES = (
     "display_every",
     "seed",
     "init_image",
+    "protect",
     "palette",
     "make_video",
     "output_format",
@@ -45,7 +46,10 @@ _PROMPTS_HELP = (
 _SEED_HELP = (
     "Same seed, same picture. Leave out for a new one; words go into settings as 'seed: x'."
 )
-_IMAGE_HELP = "Picture to start from: an upload or an http(s) URL."
+PICTURES = {  # inputs that are uploads or URLs
+    "init_image": "Picture to start from: an upload or an http(s) URL.",
+    "protect": "Mask, an upload or an http(s) URL: where it is white, init_image stays untouched.",
+}
 _TYPES: Mapping[str, str] = {
     "text": "str",
     "choice": "str",
@@ -91,8 +95,8 @@ def _arguments(row: fields.Row) -> tuple[str, dict[str, Any]]:
     if row.name == "seed":
         limits = {"ge": 0, "le": MAX_SEED}
         return "Optional[int]", {"default": None, **limits, "description": _SEED_HELP}
-    if row.name == "init_image":
-        extra = {"description": _IMAGE_HELP, "accept": "image/*"}
+    if row.name in PICTURES:
+        extra = {"description": PICTURES[row.name], "accept": "image/*"}
         return "Optional[Path]", {"default": None, **extra}
     kind = _TYPES[row.kind]
     default = row.default

@@ -12,14 +12,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from text2art import configfile, registry
+from text2art import configfile, environment, registry
 from text2art.errors import InputFileError, SettingsError
 from text2art.prompts import parse_prompts
 from text2art.serving import render
 from text2art.settings import Settings
+from text2art.weights import catalog
 
 _URLS = ("http://", "https://")
 _SEGMENT = r"[A-Za-z0-9][\w.-]*"
+_WEIGHT = re.compile(r"\s*:\s*[\d.eE+-]+\Z")
 _REFERENCE = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*(?::[\d.eE+-]+)?\Z")
 
 
@@ -39,9 +41,11 @@ def settings_of(inputs: Mapping[str, Any]) -> Settings:
         SettingsError: with one readable line about what to change.
     """
     values = dict(inputs)
-    image = values.pop("init_image", None)
-    if image is not None and not isinstance(image, pathlib.Path):
-        raise InputFileError("init_image must be an upload or an http(s) URL, not a path or text")
+    pictures = {name: values.pop(name, None) for name in render.PICTURES}
+    pictures = {name: picture for name, picture in pictures.items() if picture is not None}
+    for name, picture in pictures.items():
+        if not isinstance(picture, pathlib.Path):
+            raise InputFileError(f"{name} must be an upload or an http(s) URL, not a path or text")
     extra = values.pop(render.EXTRA, None) or ""
     if not isinstance(extra, str):
         raise SettingsError(f"settings must be YAML text, not {type(extra).__name__}")
@@ -55,11 +59,13 @@ def settings_of(inputs: Mapping[str, Any]) -> Settings:
     if not settings.prompts:
         raise SettingsError("no prompt was given: say what to draw, for example 'a red apple'")
     refuse_files(settings)
-    return settings if image is None else settings.changed(init_image=str(image))
+    return settings.changed(**{name: str(path) for name, path in pictures.items()})
 
 
 def refuse_files(settings: Settings) -> None:
     """Make sure that settings from a stranger name no file of this machine.
+
+    What `TEXT2ART_PRELOAD` names, strangers may name too: the server's owner put it there.
 
     Raises:
         SettingsError: they do.
@@ -69,11 +75,23 @@ def refuse_files(settings: Settings) -> None:
             raise InputFileError(
                 f"prompt '@{prompt.text}' names a file: over HTTP only http(s) URLs are accepted"
             )
-    if settings.init_image and not _is_url(settings.init_image):
-        raise InputFileError(
-            "init_image in settings must be an http(s) URL: upload a file as the input init_image"
+    for name in render.PICTURES:
+        if getattr(settings, name) and not _is_url(getattr(settings, name)):
+            raise InputFileError(
+                f"{name} in settings must be an http(s) URL: upload a file as the input {name}"
+            )
+    offered = environment.preload()
+    vqgan = settings.options("vqgan")
+    known = vqgan.model in ("", "starter") or f"vqgan:{vqgan.model}" in offered
+    if vqgan.config or not (known or _is_in_catalog(vqgan.model)):
+        raise SettingsError(
+            "vqgan.model or vqgan.config may name a file: over HTTP only names that weights list "
+            "knows are accepted, as starter or imagenet_f16_16384"
         )
     for reference in settings.perceptor.split(","):
+        name = _WEIGHT.sub("", reference.strip())
+        if name in offered or f"perceptor:{name}" in offered:
+            continue
         head, slash, _ = reference.strip().partition("/")
         own = head in registry.components("perceptors") and head != "open_clip"
         if not _REFERENCE.match(reference.strip()) or (slash and own):
@@ -81,6 +99,10 @@ def refuse_files(settings: Settings) -> None:
                 f"perceptor {reference.strip()!r} may name a file: over HTTP only model names are "
                 "accepted, as starter or ViT-B/32"
             )
+
+
+def _is_in_catalog(name: str) -> bool:
+    return any(entry.answers_to(name) for entry in catalog.entries())
 
 
 def _is_url(text: str) -> bool:

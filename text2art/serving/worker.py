@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from text2art import registry, runtime
+from text2art import environment, registry, runtime
 from text2art.core import Frame
 from text2art.errors import OutputError, Text2ArtError
 from text2art.media.convert import to_pil
@@ -27,6 +27,7 @@ from text2art.media.files import slug
 from text2art.media.png import check_picture_target, save_picture
 from text2art.media.video import VideoWriter
 from text2art.models import Models
+from text2art.serving.preload import preload
 from text2art.serving.request import InputError, settings_of
 from text2art.session import Session
 from text2art.settings import Settings
@@ -41,7 +42,7 @@ class Worker:
     """Models that stay loaded, and one run at a time."""
 
     def __init__(self, say: Say) -> None:
-        """Load the models and draw a few tiny pictures.
+        """Load the models, those that `TEXT2ART_PRELOAD` names first, and draw tiny pictures.
 
         The tiny pictures go the whole way, so that everything that is imported or compiled at first
         use is there: a cancel waits for the end of whatever single call it lands in.
@@ -57,6 +58,7 @@ class Worker:
         chosen = runtime.pick()
         self._models = Models(chosen)
         say(f"device: {chosen.description}")
+        preload(environment.preload(), self._models, say)
         for component in registry.BUILTIN["drawers"]:
             tiny = {"drawer": component.name, "size": "32x32", "iterations": 2, "seed": 0}
             for _ in self._pictures(
@@ -102,11 +104,14 @@ class Worker:
         settings = settings_of(inputs)
         self._folder = folder = Path(tempfile.mkdtemp(prefix="text2art-"))
         with Session(settings, models=self._models) as session:
+            told = len(session.notices)
             for notice in session.notices:
                 self._say(notice)
             files = Files(folder, session.settings, session.record())
             check_picture_target(files.picture(0), files.record)
             yield from self._follow(session, files, record)
+            for notice in session.notices[told:]:  # what the run itself had to say
+                self._say(notice)
 
     def _follow(self, session: Session, files: Files, record: Record) -> Iterator[Path]:
         """Draw a session's frames into files."""

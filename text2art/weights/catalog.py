@@ -1,22 +1,25 @@
 """Which weights there are, where they come from, and where they lie on this machine.
 
-`weights.toml` lists what text2art knows by name: files, sources, checksums, licenses. Weights are
-looked for in three folders, in this order: `weights/` under TEXT2ART_HOME (where `fetch` puts
-them), `weights/` of a checkout, and what was installed with the package.
+`weights.toml` lists what text2art knows by name: files, sources, checksums, licenses; `added.json`
+in the weights folder lists what its user added. Weights are looked for in three folders, in this
+order: `weights/` under TEXT2ART_HOME (where `fetch` puts them), `weights/` of a checkout, and what
+was installed with the package.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from text2art import environment
 from text2art.errors import UnknownComponent, WeightsCorrupt, WeightsMissing, did_you_mean
+from text2art.weights import pins
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -36,12 +39,14 @@ class WeightFile:
         urls: where it can be had, tried in order; empty when it is not fetched.
         sha256: its checksum (hex), "" when unknown.
         size: its length in bytes, None when unknown.
+        pinned: whether checksum and length are not its publisher's but those of a first fetch.
     """
 
     path: str
     urls: tuple[str, ...] = ()
     sha256: str = ""
     size: int | None = None
+    pinned: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,13 +87,17 @@ class Entry:
 # ---- the list ----------------------------------------------------------------------------------
 
 
-@functools.cache
 def entries() -> tuple[Entry, ...]:
-    """Return all entries of `weights.toml`, in its order.
+    """Return all entries of `weights.toml`, in its order, and then those added by the user.
 
     Raises:
-        WeightsMissing, WeightsCorrupt: the list itself is not there or cannot be read.
+        WeightsMissing, WeightsCorrupt: a list is not there or cannot be read.
     """
+    return (*_listed(), *added())
+
+
+@functools.cache
+def _listed() -> tuple[Entry, ...]:
     for folder in (_checkout(), _installed()):
         path = folder / "weights.toml"
         if path.is_file():
@@ -96,16 +105,32 @@ def entries() -> tuple[Entry, ...]:
     raise WeightsMissing("weights.toml is missing from this installation: install text2art again")
 
 
-def read(path: Path) -> tuple[Entry, ...]:
-    """Read a list of weights.
+def added() -> tuple[Entry, ...]:
+    """Return the entries that `text2art weights add` made.
 
     Raises:
-        WeightsCorrupt: it is not TOML, or an entry lacks or misspells something.
+        WeightsCorrupt: they cannot be read.
+    """
+    path = added_list()
+    return read(path) if path.is_file() else ()
+
+
+def added_list() -> Path:
+    """Return where the entries that were added are kept; it need not exist."""
+    return folder() / "added.json"
+
+
+def read(path: Path) -> tuple[Entry, ...]:
+    """Read a list of weights, TOML or JSON.
+
+    Raises:
+        WeightsCorrupt: it is neither, or an entry lacks or misspells something.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
         return tuple(_entry(item) for item in table["weights"])
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise WeightsCorrupt(f"{path} is not a list of weights: {error}") from error
 
 
@@ -208,14 +233,34 @@ def is_here(wanted: Entry) -> bool:
     return all(find(file.path) is not None for file in wanted.files)
 
 
+def pinned(wanted: Entry) -> Entry:
+    """Return an entry with the checksums that a first fetch fixed, where none are published.
+
+    Raises:
+        WeightsCorrupt: they cannot be read.
+    """
+    if all(file.sha256 for file in wanted.files):
+        return wanted
+    known = pins.read()
+    files = tuple(
+        replace(file, sha256=pin.sha256, size=pin.bytes, pinned=True)
+        if not file.sha256 and (pin := known.get(file.path)) is not None
+        else file
+        for file in wanted.files
+    )
+    return replace(wanted, files=files)
+
+
 def verify(wanted: Entry) -> list[Path]:
     """Check the files of an entry against their recorded length and checksum; return them.
+
+    A file whose checksum is neither published nor pinned by a first fetch is not compared.
 
     Raises:
         WeightsMissing: a file is not there.
         WeightsCorrupt: a file is not what its entry says.
     """
-    return [_verified(wanted, file) for file in wanted.files]
+    return [_verified(wanted, file) for file in pinned(wanted).files]
 
 
 def _verified(wanted: Entry, file: WeightFile) -> Path:
