@@ -44,7 +44,7 @@ class Predictor(BasePredictor):  # type: ignore[misc]
         ),
         drawer: str = Input(
             default="pyramid",
-            choices=["pixel", "pyramid", "fft", "vqgan"],
+            choices=["pixel", "pyramid", "fft", "vqgan", "clipdraw", "line", "shapes"],
             description="How the picture is made up.",
         ),
         quality: str = Input(

@@ -108,4 +108,4 @@ def test_options_of_a_plug_in_are_flags(tmp_path: Path) -> None:
     )
     assert "--stripes.count" in answer.stdout
     assert "How many stripes. (default: 5)" in answer.stdout
-    assert "pixel|pyramid|fft|vqgan|stripes" in answer.stdout
+    assert "pixel|pyramid|fft|vqgan|clipdraw|line|shapes|stripes" in answer.stdout

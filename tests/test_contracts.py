@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from tests.tools.clip_files import TINY
 from text2art import registry
-from text2art.core import Canvas, Drawer, ParamGroup, View
+from text2art.core import PLAIN_SVG, Canvas, Drawer, ParamGroup, SvgStyle, View
 from text2art.losses.prompt import PromptLoss, Target
 from text2art.perceptors import toy
 from text2art.runtime import pick
@@ -126,6 +126,33 @@ class Forgetful(Fine):
         return super().forward() * (1 - self.tint)
 
 
+class Broken(Fine):
+    def svg(self, style: SvgStyle = PLAIN_SVG) -> str:
+        return '<svg xmlns="http://www.w3.org/2000/svg"><g></svg>'
+
+
+class Headstrong(Fine):
+    def svg(self, style: SvgStyle = PLAIN_SVG) -> str:
+        return '<svg xmlns="http://www.w3.org/2000/svg"/>'
+
+
+class Wild(Fine):
+    def at_(self, progress: float) -> None:
+        self.logits.data = self.logits.data * float("nan")
+
+
+class Absent(Fine):
+    """Its way through a run is not in its state."""
+
+    gain = 1.0
+
+    def at_(self, progress: float) -> None:
+        self.gain = 1 - progress
+
+    def forward(self) -> Tensor:
+        return super().forward() * self.gain
+
+
 class TwoGroups(Fine):
     def groups(self) -> list[ParamGroup]:
         return super().groups() * 2
@@ -147,6 +174,10 @@ def test_a_fine_drawer_passes() -> None:
         (Contrary, "fit_ at 48x48 leads away"),
         (Forgetful, "with the state of another"),
         (TwoGroups, "share a name"),
+        (Broken, "its SVG at 48x48 is no SVG: mismatched tag"),
+        (Headstrong, "not as wide as asked for"),
+        (Wild, "at 0% of a run has values that are not finite"),
+        (Absent, "at the end of a run differs"),
     ],
 )
 def test_offending_drawers_are_caught(offender: type[Drawer], message: str) -> None:

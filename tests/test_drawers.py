@@ -23,7 +23,7 @@ from text2art.options.drawers import FftOptions, PixelOptions, PyramidOptions
 from text2art.palettes import parse_palette
 from text2art.runtime import stream
 
-SHAPES: tuple[Shape, ...] = ("rect", "rectshift", "hex", "tri", "diamond")
+SHAPES: tuple[Shape, ...] = ("rect", "rectshift", "hex", "tri", "diamond", "knit")
 SIZES = [(32, 32), (50, 31), (31, 50)]
 MAKE: dict[str, tuple[type[Drawer], Any]] = {
     **{f"pixel-{shape}": (PixelDrawer, PixelOptions(cell=shape)) for shape in SHAPES},

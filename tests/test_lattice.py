@@ -10,7 +10,16 @@ from torch import Tensor
 
 from tests.test_drawers import SHAPES, canvas
 from text2art.core import CellSource
-from text2art.drawers.lattice import ROW_SPACING, Lattice, Rectangles, Shape, grid_of
+from text2art.drawers import lattice
+from text2art.drawers.lattice import (
+    ROW_SPACING,
+    STAGGERED,
+    Lattice,
+    Rectangles,
+    Shape,
+    grid_of,
+    outlines,
+)
 from text2art.drawers.pixel import PixelDrawer
 from text2art.errors import SettingsError
 from text2art.media.convert import to_pil
@@ -79,23 +88,26 @@ POLYGONS: dict[Shape, list[tuple[float, float]]] = {
     "hex": [(0, 2 / 3), (-0.5, 1 / 3), (-0.5, -1 / 3), (0, -2 / 3), (0.5, -1 / 3), (0.5, 1 / 3)],
     "diamond": [(0, -1), (-0.5, 0), (0, 1), (0.5, 0)],
     "tri": [(0, -0.5), (-1, 0.5), (1, 0.5)],
-}
+    # What the stitches of the next row leave to be seen of a stitch.
+    "knit": [(-0.5, -0.95), (-0.4, -0.95), (0, -0.2), (0.4, -0.95), (0.5, -0.95),
+             (0.5, 0.05), (0.4, 0.05), (0, 0.8), (-0.4, 0.05), (-0.5, 0.05)],
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("shape", POLYGONS)
 def test_cells_have_their_shape(shape: Shape) -> None:
-    columns, rows, width, height = 5, 6, 60, 66
+    columns, rows, width, height = 5, 6, 61, 67
     shares = painted(shape, columns, rows, width, height)
     for row, column in ((2, 2), (3, 2)):
-        shift = 0.5 if shape == "tri" else 0.25 + 0.5 * (row % 2)
+        shift = 0.25 + 0.5 * (row % 2) if shape in STAGGERED else 0.5
         flip = -1 if shape == "tri" and (row + column) % 2 else 1
         corners = [
             ((column + shift + x) * width / columns, (row + 0.5 + flip * y) * height / rows)
             for x, y in POLYGONS[shape]
         ]
         error = (shares[row * columns + column] - polygon_area(corners, width, height)).abs()
-        assert error.max() < 0.2
-        assert error.sum() < 0.02 * width * height / columns / rows * 4
+        assert error.max() < 0.06  # the reference counts 16 x 16 points per pixel
+        assert error.sum() < 0.008 * width * height / columns / rows
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -128,5 +140,33 @@ def test_cells_are_the_picture_at_native_resolution(shape: Shape) -> None:
     assert cells.size == (6, 6)
     assert cells.mode == "RGB"
     picture = to_pil(drawer())
-    x = 25 if shape in ("rect", "tri") else 22  # within the third cell of an even row
+    x = 25 if shape in ("rect", "tri", "knit") else 22  # within the third cell of an even row
     assert picture.getpixel((x, 25)) == cells.getpixel((2, 2))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_outlines_are_what_is_painted(shape: Shape) -> None:
+    """Outlines, drawn on a fine grid, give the shares of their cells, border gaps included."""
+    columns, rows, width, height = 4, 5, 30, 28
+    corners, index = outlines(shape, columns, rows, width, height)
+    wanted = torch.zeros(rows * columns, height, width)
+    for polygon, cell in zip(corners.tolist(), index.tolist(), strict=True):
+        wanted[cell] += polygon_area([(x, y) for x, y in polygon], width, height)
+    shares = painted(shape, columns, rows, width, height)
+    assert (shares - wanted).abs().max() < 0.12
+    assert (shares - wanted).abs().mean() < 0.001
+
+
+def test_stitches_interlock() -> None:
+    """The point of each stitch reaches into the notch of the one below it."""
+    shares = painted("knit", 3, 4, 90, 120).reshape(4, 3, 120, 90)
+    point, notch = shares[1, 1], shares[2, 1]
+    assert point[60 + 6, 45] == 1  # in the rows of the next stitch
+    assert notch[60 + 6, 45] == 0
+    assert notch[60 + 6, 32] == notch[60 + 6, 58] == 1
+
+
+def test_many_cells_are_measured_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = painted("hex", 6, 5, 40, 37)
+    monkeypatch.setattr(lattice, "_AT_A_TIME", 1)
+    assert torch.equal(painted("hex", 6, 5, 40, 37), whole)

@@ -137,7 +137,7 @@ def test_other_formats_are_refused() -> None:
         with pytest.raises(InputFileError, match="known format"):
             decode_picture(encoded(picture(32, 32), kind), "x")
     with pytest.raises(InputFileError, match="known format"):
-        decode_picture(b"<svg xmlns='http://www.w3.org/2000/svg'/>", "x.svg")
+        decode_picture(b"<html></html>", "x.svg")
     with pytest.raises(InputFileError, match="empty"):
         decode_picture(b"", "x")
 

@@ -55,7 +55,7 @@ def test_a_frame_before_each_update_and_the_result_last(models: Models) -> None:
     assert [f.step for f in frames] == list(range(7))
     assert [f.final for f in frames] == [False] * 6 + [True]
     assert all(f.image.shape == (1, 3, 24, 24) and not f.image.requires_grad for f in frames)
-    assert set(frames[0].terms) == {"prompt 1", "smoothness"}
+    assert set(frames[0].terms) == {"prompt 1", "smoothness", "framing"}
     assert all(-1 <= f.score <= 1 for f in frames)
 
 

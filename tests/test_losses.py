@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from text2art.core import Cutouts, View
 from text2art.cutouts.recipes import ViewSampler
+from text2art.losses.framing import FramingLoss
 from text2art.losses.prompt import PromptLoss, Target, squared_angle
 from text2art.losses.saturation import SaturationLoss
 from text2art.losses.smoothness import SmoothnessLoss
@@ -19,9 +21,9 @@ from text2art.perceptors.toy import ToyPerceptor
 from text2art.runtime import pick, stream
 
 
-def view_of(image: Tensor, cuts: int = 4) -> View:
+def view_of(image: Tensor, cuts: int = 4, progress: float = 0.0) -> View:
     cutouts: Cutouts = ViewSampler(ViewOptions(), cuts, seed=0)
-    return View(image, 0, 0.0, cutouts)
+    return View(image, 0, progress, cutouts)
 
 
 def noise(*shape: int, seed: str = "losses") -> Tensor:
@@ -135,6 +137,46 @@ def test_smoothness_hardly_depends_on_size() -> None:
         for k in (4, 8)
     ]
     assert values[0] == pytest.approx(values[1], rel=0.02)
+
+
+def disc(height: int, width: int, y: float, x: float) -> Tensor:
+    """A white disc on black; its center in shares of the picture, its radius a quarter."""
+    down, across = torch.arange(height)[:, None] + 0.5, torch.arange(width)[None] + 0.5
+    far = ((down - y * height) ** 2 + (across - x * width) ** 2).sqrt()
+    return (far < min(height, width) / 4).float().expand(1, 3, height, width).clone()
+
+
+def framing(image: Tensor, progress: float = 0.0) -> float:
+    return float(FramingLoss()(view_of(image, progress=progress)))
+
+
+def test_framing_tells_what_the_edge_cuts_off() -> None:
+    assert framing(disc(64, 64, 0.5, 0.5)) == 0.0
+    cut = framing(disc(64, 64, 0.5, 0.0))
+    assert cut == pytest.approx(2.0, abs=0.05)  # from black to white and back, once
+    assert framing(disc(64, 64, 0.0, 0.0)) == pytest.approx(2.0, abs=0.05)  # once on two sides
+    image = disc(64, 64, 0.5, 0.0)
+    by_hand = np.asarray(image[0, 0]).reshape(32, 2, 32, 2).mean((1, 3))
+    sides = (by_hand[0], by_hand[-1], by_hand[:, 0], by_hand[:, -1])
+    assert cut == pytest.approx(float(sum(np.abs(np.diff(side)).sum() for side in sides)))
+
+
+def test_framing_hardly_depends_on_size_and_fades() -> None:
+    values = [framing(disc(h, w, 0.5, 1.0)) for h, w in ((64, 64), (300, 300), (90, 160))]
+    assert values == pytest.approx([2.0] * 3, abs=0.1)
+    image = disc(64, 64, 0.5, 1.0)
+    assert framing(image, 0.75) == pytest.approx(framing(image) / 4)
+    assert framing(image, 1.0) == 0.0
+
+
+def test_framing_wears_down_what_the_edge_cuts_and_leaves_the_inside_alone() -> None:
+    image = (disc(64, 64, 0.5, 0.0) * 0.8 + 0.1).requires_grad_()
+    torch.autograd.backward(FramingLoss()(view_of(image)))
+    assert image.grad is not None
+    edge, white = image.grad[0, :, :, 0], image[0, :, :, 0] > 0.5
+    assert float(edge[white].sum()) > 0  # descent darkens the disc
+    assert float(edge[~white].sum()) < 0  # and brightens the ground beside it
+    assert not bool(image.grad[..., 4:-4, 4:-4].any())
 
 
 def test_saturation_follows_hasler_and_suesstrunk() -> None:

@@ -51,7 +51,20 @@ NESTED: Mapping[str, tuple[str, str]] = {
     "vqgan_model": ("vqgan", "model"),
     "vqgan_checkpoint": ("vqgan", "model"),
     "vqgan_config": ("vqgan", "config"),
+    "pixel_type": ("pixel", "cell"),
+    "pixel_size": ("pixel", "cells"),
+    "stroke_length": ("line", "segments"),
+    "allow_paper_color": ("line", "learn_paper"),
 }
+
+# pixray's settings of all drawers of strokes: the option, and what its value is multiplied by
+# (pixray's widths are diffvg's: half of what is painted).
+STROKES: Mapping[str, tuple[str, float]] = {
+    "strokes": ("strokes", 1),
+    "min_stroke_width": ("min_width", 2),
+    "max_stroke_width": ("max_width", 2),
+}
+STROKE_DRAWERS = ("clipdraw", "line")
 
 
 def old_names(name: str) -> tuple[str, ...]:
@@ -108,6 +121,11 @@ def modernize(values: Mapping[str, Any], clash: Callable[[str, str], Exception])
         if key in NESTED:
             nested.append((name, *NESTED[key], value))
             continue
+        if key in STROKES:
+            option, factor = STROKES[key]
+            painted = _multiplied(value, factor)
+            nested.extend((name, drawer, option, painted) for drawer in STROKE_DRAWERS)
+            continue
         key = RENAMED.get(key, key)
         if key in result:
             raise clash(name, given[key])
@@ -125,3 +143,11 @@ def modernize(values: Mapping[str, Any], clash: Callable[[str, str], Exception])
     if isinstance(result.get("perceptor"), str):
         result["perceptor"] = PERCEPTORS.get(result["perceptor"].strip(), result["perceptor"])
     return result
+
+
+def _multiplied(value: Any, factor: float) -> Any:
+    """Multiply what is a number; what is none is refused where options are read."""
+    try:
+        return value if factor == 1 else factor * float(value)
+    except (TypeError, ValueError):
+        return value

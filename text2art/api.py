@@ -9,8 +9,10 @@ from typing import Any
 
 from PIL import Image
 
-from text2art.core import CellSource, Frame
+from text2art.core import CellSource, Frame, SvgSource, SvgStyle
+from text2art.errors import OutputError
 from text2art.media.convert import to_pil
+from text2art.media.files import check_target, write_bytes
 from text2art.media.png import record_text, save_picture
 from text2art.media.video import VideoWriter
 from text2art.models import Models
@@ -31,6 +33,7 @@ class Result:
         seconds: time spent drawing.
         record: what is written into saved files.
         notices: what the user should know.
+        shapes: what the picture is made of, for drawers made of shapes; else None.
     """
 
     image: Image.Image
@@ -41,10 +44,53 @@ class Result:
     seconds: float
     record: dict[str, Any]
     notices: Sequence[str] = field(default_factory=list)
+    shapes: SvgSource | None = field(default=None, repr=False)
+
+    @property
+    def svg(self) -> str | None:
+        """The picture as an SVG document with its record inside; None if it has no shapes."""
+        return None if self.shapes is None else self.shapes.svg(SvgStyle(record=self.record))
 
     def save(self, path: str | Path) -> Path:
-        """Write the picture with its record inside; PNG, WebP or JPEG by the name's ending."""
+        """Write the picture with its record inside; PNG, WebP, JPEG or SVG by the name's ending.
+
+        Raises:
+            OutputError: it cannot be written, or is to be an SVG and has no shapes.
+        """
+        if Path(path).suffix.lower() == ".svg":
+            return self.save_svg(path)
         return save_picture(self.image, Path(path), self.record)
+
+    def save_svg(
+        self,
+        path: str | Path,
+        *,
+        millimeters: float | None = None,
+        layers: bool = False,
+        travel: bool = False,
+        metadata: bool = True,
+    ) -> Path:
+        """Write the picture as SVG.
+
+        Args:
+            path: ends in .svg.
+            millimeters: width of the page; None = one pixel to a unit.
+            layers: one Inkscape layer per color.
+            travel: order the shapes so that a pen travels little.
+            metadata: whether the record is written into it.
+
+        Raises:
+            OutputError: it cannot be written, or has no shapes.
+        """
+        target = Path(path)
+        check_target(target, (".svg",))
+        if self.shapes is None:
+            raise OutputError(
+                f"cannot write {str(target)!r}: the picture is not made of shapes (or part of it "
+                "is protected): write a .png"
+            )
+        style = SvgStyle(self.record if metadata else None, millimeters, layers, travel)
+        return write_bytes(target, self.shapes.svg(style).encode())
 
     def save_video(self, path: str | Path) -> Path:
         """Write a film of `frames`: MP4, GIF or WebP by the name's ending.
@@ -94,6 +140,8 @@ def result_of(session: Session, last: Frame, frames: Sequence[Image.Image]) -> R
     return Result(
         image=to_pil(last.image),
         native=drawer.cells() if isinstance(drawer, CellSource) else None,
+        # What filters put over the shapes is not in the shapes.
+        shapes=drawer if isinstance(drawer, SvgSource) and not session.scene.filters else None,
         frames=frames,
         settings=session.settings,
         score=last.score,

@@ -17,8 +17,7 @@ import yaml
 
 from text2art import aliases, fields
 from text2art.errors import InputFileError, SettingsError, did_you_mean
-from text2art.media.png import ENDINGS as PICTURE_ENDINGS
-from text2art.media.png import read_record
+from text2art.media.png import READABLE, read_record
 from text2art.settings import Settings
 
 TEXT_ENDINGS = (".yaml", ".yml", ".json")
@@ -34,10 +33,10 @@ def read_settings(path: Path) -> dict[str, Any]:
         InputFileError: no such file, too large, broken, or of another kind.
     """
     ending = path.suffix.lower()
-    if ending in PICTURE_ENDINGS:
+    if ending in READABLE:
         return dict(read_record(path)["settings"])
     if ending not in TEXT_ENDINGS:
-        known = ", ".join((*TEXT_ENDINGS, *PICTURE_ENDINGS))
+        known = ", ".join((*TEXT_ENDINGS, *READABLE))
         raise InputFileError(f"settings file {str(path)!r}: the ending must be one of {known}")
     try:
         with path.open("rb") as file:

@@ -10,7 +10,7 @@ import abc
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypedDict, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypedDict, TypeVar, runtime_checkable
 
 import torch
 from PIL import Image
@@ -103,12 +103,43 @@ class LatentSource(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class SvgStyle:
+    """How a picture is written as SVG.
+
+    Attributes:
+        record: what `Session.record` gives, for the document's metadata; None leaves that out.
+        millimeters: width of the page; None leaves it to the reader, one pixel to a unit.
+        layers: one layer per color, so that a plotter can change pens. What overlaps may look
+            different then: layers lie on each other in the order of their first shape.
+        travel: order the shapes, up to some ten thousand in a layer, so that a pen travels little
+            between them. What overlaps may look different then, too.
+    """
+
+    record: Mapping[str, Any] | None = None
+    millimeters: float | None = None
+    layers: bool = False
+    travel: bool = False
+
+
+PLAIN_SVG = SvgStyle()
+
+
 @runtime_checkable
 class SvgSource(Protocol):
     """A drawer made of shapes."""
 
-    def svg(self) -> str:
+    def svg(self, style: SvgStyle = PLAIN_SVG) -> str:
         """Return the picture as an SVG document."""
+        ...
+
+
+@runtime_checkable
+class Annealed(Protocol):
+    """A drawer that changes its ways as the run goes on: soft edges first, more strokes later."""
+
+    def at_(self, progress: float) -> None:
+        """Learn what share of the run is over, in [0, 1], before each picture but the result."""
         ...
 
 
@@ -305,13 +336,16 @@ class Scene:
     def view(self, step: int, steps: int, *, final: bool = False) -> View:
         """Return the picture of a step, ready to be asked about.
 
-        The result is drawn in evaluation mode: some drawers show an average there.
+        The result is drawn in evaluation mode: some drawers show an average there, or crisp edges.
         """
         self.drawer.train(not final)
+        progress = step / max(steps, 1)
+        if not final and isinstance(self.drawer, Annealed):
+            self.drawer.at_(progress)
         image = self.drawer()
         for change in self.filters:
             image = change(image)
-        return View(image, step, step / max(steps, 1), self.cutouts, self.chunks)
+        return View(image, step, progress, self.cutouts, self.chunks)
 
     def terms(self, view: View) -> dict[str, Tensor]:
         """Return every weighted loss of a view, by name."""

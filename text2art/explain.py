@@ -31,7 +31,8 @@ def _names_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
         annotation = model.model_fields[str(part)].annotation
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             model = annotation
-    old = [*aliases.RENAMED, *aliases.NESTED, *aliases.SWITCHES] if not path else []
+    tables = (aliases.RENAMED, aliases.NESTED, aliases.STROKES, aliases.SWITCHES)
+    old = [name for table in tables for name in table] if not path else []
     return [*model.model_fields, *old]
 
 

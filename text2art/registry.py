@@ -82,6 +82,24 @@ BUILTIN: Mapping[str, tuple[Component, ...]] = {
             "Codes of a VQGAN: the classic VQGAN+CLIP, with the starter's or anybody's weights.",
             f"{_DRAWERS}:VqganOptions",
         ),
+        Component(
+            "clipdraw",
+            "text2art.drawers.strokes:ClipdrawDrawer",
+            "Brush strokes on white: CLIPDraw, written as SVG too.",
+            f"{_DRAWERS}:ClipdrawOptions",
+        ),
+        Component(
+            "line",
+            "text2art.drawers.strokes:LineDrawer",
+            "A few long pen lines on paper; for plotters, too.",
+            f"{_DRAWERS}:LineOptions",
+        ),
+        Component(
+            "shapes",
+            "text2art.drawers.shapes:ShapesDrawer",
+            "Filled blobs, few large ones to many small ones: posters, written as SVG too.",
+            f"{_DRAWERS}:ShapesOptions",
+        ),
     ),
     "perceptors": (
         Component(
@@ -105,6 +123,11 @@ BUILTIN: Mapping[str, tuple[Component, ...]] = {
             "smoothness",
             "text2art.losses.smoothness:SmoothnessLoss",
             "Total variation: calms pixel noise.",
+        ),
+        Component(
+            "framing",
+            "text2art.losses.framing:FramingLoss",
+            "Calm edges: subjects inside the picture rather than cut off.",
         ),
         Component(
             "saturation",

@@ -127,7 +127,7 @@ class CoreSettings(BaseModel):
     )
     losses: dict[str, float] = _in(
         "guidance",
-        {"smoothness": 0.5},
+        {"smoothness": 0.5, "framing": 0.06},
         "Further losses and their weights, as smoothness:0.5,symmetry:1; empty for none.",
     )
 

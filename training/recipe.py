@@ -62,8 +62,9 @@ class Recipe:
 
 
 _JUDGE = Recipe(
-    image_plan="48s2 64 96s2 128 160s2 224 288s2 320", role="judge", seed=42, radius=3.0,
-    batch=256, fakes=0,
+    image_plan="48s2 64 96s2 128 160s2 224 288s2 320", role="judge", seed=42, batch=256, fakes=0,
+    # Gently: a judge has to know subjects first, and is not drawn with.
+    radius=1.5, attacks=1, attack_step=1.0, clean_share=0.2,
 )  # fmt: skip
 # What a core can do in an hour or two: a smaller tower, smaller batches.
 _SMALL = {"image_plan": "24s2 48 p 96 p 192 192 p 320", "batch": 64, "chunk": 3, "fakes": 14}

@@ -12,8 +12,7 @@ import typer
 from text2art.cli import draw
 from text2art.cli.boundary import emit
 from text2art.configfile import dump_settings, read_settings
-from text2art.media.png import ENDINGS as PICTURE_ENDINGS
-from text2art.media.png import read_record
+from text2art.media.png import READABLE, read_record
 from text2art.settings import Settings
 
 File = Annotated[
@@ -32,6 +31,10 @@ def again(
     out: draw.Out = None,
     video: draw.Video = "",
     native: draw.Native = False,
+    svg_millimeters: draw.SvgMillimeters = None,
+    svg_layers: draw.SvgLayers = False,
+    svg_travel: draw.SvgTravel = False,
+    svg_film: draw.SvgFilm = None,
     frames: draw.Frames = None,
     save_settings: draw.SaveSettings = False,
     no_metadata: draw.NoMetadata = False,
@@ -44,12 +47,13 @@ def again(
 
     On a CPU, with the same versions and models, the same bytes come out.
     """
-    record = read_record(file) if file.suffix.lower() in PICTURE_ENDINGS else None
+    record = read_record(file) if file.suffix.lower() in READABLE else None
     settings = draw.settings_of(words or [], [read_settings(file)], flags, video)
-    from text2art.cli.outputs import Wishes
+    from text2art.cli.outputs import SvgWishes, Wishes
     from text2art.cli.work import Show, carry_out  # torch comes in here, after the cheap checks
 
-    wishes = Wishes(out, video, native, frames, save_settings, not no_metadata)
+    svg = SvgWishes(svg_millimeters, svg_layers, svg_travel, svg_film)
+    wishes = Wishes(out, video, native, frames, save_settings, not no_metadata, svg)
     carry_out(settings, wishes.with_settings(settings), Show(as_json, preview, quiet), record)
 
 
@@ -59,7 +63,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Print the settings in a file, and the command that draws it again."""
-    record = read_record(file) if file.suffix.lower() in PICTURE_ENDINGS else {}
+    record = read_record(file) if file.suffix.lower() in READABLE else {}
     settings = Settings.of(**read_settings(file))
     if as_json:
         emit({**record, "settings": settings.given()})

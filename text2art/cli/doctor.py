@@ -21,7 +21,13 @@ from text2art.errors import Text2ArtError
 from text2art.media.files import check_folder
 from text2art.weights import catalog
 
-EXTRAS = {"video": "av", "serve": "cog", "preview": "textual_image", "notebook": "ipywidgets"}
+EXTRAS = {
+    "video": "av",
+    "svg": "resvg_py",
+    "serve": "cog",
+    "preview": "textual_image",
+    "notebook": "ipywidgets",
+}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from text2art.cli.outputs import Wishes
+from text2art.cli.outputs import SvgWishes, Wishes
 from text2art.configfile import merge, parse_override, read_settings
 from text2art.media.video import ENDINGS as VIDEO_ENDINGS
 from text2art.settings import Settings
@@ -37,7 +37,8 @@ Out = Annotated[
         "--out",
         "-o",
         metavar="FILE",
-        help="The picture: .png, .webp or .jpg (default: outputs/WORDS-SEED.png).",
+        help="The picture: .png, .webp, .jpg, or .svg of drawers made of shapes (default: "
+        "outputs/WORDS-SEED.png).",
         show_default=False,
         rich_help_panel="Files",
     ),
@@ -57,6 +58,44 @@ Native = Annotated[
     typer.Option(
         "--native",
         help="Also NAME.native.png with one pixel per cell, for drawers made of cells.",
+        rich_help_panel="Files",
+    ),
+]
+SvgMillimeters = Annotated[
+    float | None,
+    typer.Option(
+        "--svg-millimeters",
+        metavar="WIDTH",
+        min=1,
+        max=10_000,
+        help="Width of an SVG's page.",
+        show_default=False,
+        rich_help_panel="Files",
+    ),
+]
+SvgLayers = Annotated[
+    bool,
+    typer.Option(
+        "--svg-layers",
+        help="One Inkscape layer per color in an SVG, for the pens of a plotter.",
+        rich_help_panel="Files",
+    ),
+]
+SvgTravel = Annotated[
+    bool,
+    typer.Option(
+        "--svg-travel",
+        help="Order an SVG's shapes so that a pen travels little; they may overlap otherwise.",
+        rich_help_panel="Files",
+    ),
+]
+SvgFilm = Annotated[
+    Path | None,
+    typer.Option(
+        "--svg-film",
+        metavar="FILE",
+        help="Also the making as an animated SVG, for drawers made of shapes.",
+        show_default=False,
         rich_help_panel="Files",
     ),
 ]
@@ -107,6 +146,10 @@ def draw(
     out: Out = None,
     video: Video = "",
     native: Native = False,
+    svg_millimeters: SvgMillimeters = None,
+    svg_layers: SvgLayers = False,
+    svg_travel: SvgTravel = False,
+    svg_film: SvgFilm = None,
     frames: Frames = None,
     save_settings: SaveSettings = False,
     no_metadata: NoMetadata = False,
@@ -125,7 +168,8 @@ def draw(
     settings = settings_of(words or [], layers, flags, video)
     from text2art.cli.work import Show, carry_out  # torch comes in here, after the cheap checks
 
-    wishes = Wishes(out, video, native, frames, save_settings, not no_metadata)
+    svg = SvgWishes(svg_millimeters, svg_layers, svg_travel, svg_film)
+    wishes = Wishes(out, video, native, frames, save_settings, not no_metadata, svg)
     carry_out(settings, wishes.with_settings(settings), Show(as_json, preview, quiet))
 
 

@@ -19,6 +19,8 @@ from text2art.core import Frame
 from text2art.errors import SettingsError
 from text2art.media.convert import to_pil
 from text2art.media.png import record_text
+from text2art.media.svg import DrawingSource
+from text2art.media.svg_film import SvgFilm
 from text2art.media.video import VideoWriter
 from text2art.session import Session
 from text2art.settings import Settings
@@ -65,7 +67,7 @@ def carry_out(
                 if not show.quiet:
                     say(notice)
             result = result_of(session, last, [])
-            files.save(result.image, result.native, session.settings)
+            files.save(result)
     if show.as_json:
         done = {
             "event": "done",
@@ -99,6 +101,7 @@ def _draw(session: Session, files: Outputs, report: Report, interrupt: Interrupt
                 VideoWriter(files.video, s.steps + 1 - session.tryouts, comment=note)
             )
         open_files.enter_context(report.of(s.steps))
+        moving = SvgFilm(s.steps + 1 - session.tryouts) if files.svg.film is not None else None
         for frame in session.frames():
             last = frame
             if interrupt.wished and not frame.final:
@@ -109,11 +112,16 @@ def _draw(session: Session, files: Outputs, report: Report, interrupt: Interrupt
             image = to_pil(frame.image) if filmed or shown else None
             if film is not None and filmed and image is not None:
                 film.add(image)
+            drawer = session.drawer
+            if moving is not None and not frame.tryout and isinstance(drawer, DrawingSource):
+                moving.add(drawer, final=frame.final)
             path = files.save_frame(image, frame.step) if shown and image is not None else None
             report.step(frame, image if shown else None, time.perf_counter() - started, path)
             if frame.final:
                 break
     assert last is not None
+    if moving is not None:
+        files.save_film(moving)
     return last
 
 

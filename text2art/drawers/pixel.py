@@ -8,14 +8,16 @@ from PIL import Image
 from torch import Tensor
 
 from text2art.color import Snap
-from text2art.core import Canvas, Drawer, ParamGroup
-from text2art.drawers.lattice import STAGGERED, Lattice, Rectangles, grid_of
+from text2art.core import PLAIN_SVG, Canvas, Drawer, ParamGroup, SvgStyle
+from text2art.drawers.lattice import STAGGERED, Lattice, Rectangles, grid_of, outlines
 from text2art.drawers.layers import Layers, squash, unsquash
 from text2art.errors import SettingsError
 from text2art.media.convert import to_pil
+from text2art.media.svg import Drawing, Mark, document
 from text2art.options.drawers import PixelOptions
 
 _CELLS = 48  # along the short side, unless asked otherwise
+_UNDER = 1.5  # pixels that cells in an SVG reach under the next ones: no gaps show between them
 
 
 class PixelDrawer(Drawer):
@@ -30,6 +32,7 @@ class PixelDrawer(Drawer):
         self._options = options
         width, height = canvas.width, canvas.height
         shape = options.cell
+        self._size = (width, height)
         columns, rows = options.cells or grid_of(shape, _CELLS, width, height)
         if columns > width or rows > height:
             raise SettingsError(
@@ -73,3 +76,27 @@ class PixelDrawer(Drawer):
         image = Image.fromarray(index.to(torch.uint8).cpu().numpy().astype(np.uint8), mode="P")
         image.putpalette(self._snap.levels())
         return image
+
+    def svg(self, style: SvgStyle = PLAIN_SVG) -> str:
+        """See `core.SvgSource.svg`: a polygon per cell.
+
+        With layers, cells do not reach under each other: there is no order in which they could, and
+        those who cut or plot want them side by side.
+        """
+        return document(self._drawing(0.0 if style.layers else _UNDER), style)
+
+    def drawing(self) -> Drawing:
+        """See `media.svg.DrawingSource.drawing`."""
+        return self._drawing(_UNDER)
+
+    @torch.no_grad()
+    def _drawing(self, under: float) -> Drawing:
+        colors = self._colors()[0]
+        rows, columns = colors.shape[-2:]
+        corners, index = outlines(self._options.cell, columns, rows, *self._size, under=under)
+        colors = colors.flatten(1).T.cpu()[index]
+        marks = [
+            Mark(polygon, (*color, 1.0), straight=True)
+            for polygon, color in zip(corners.numpy(), colors.tolist(), strict=True)
+        ]
+        return Drawing(marks, *self._size)

@@ -14,12 +14,14 @@ from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from text2art.errors import InputFileError
-from text2art.media import web
+from text2art.errors import InputFileError, MissingExtra
+from text2art.media import markup, web
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 64_000_000
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+_SVG_SIDE = 1024  # pixels: longest side of a rasterized SVG
+_MOST_SVG_BYTES = 10_000_000
 _URL = re.compile(r"\A\s*([A-Za-z][A-Za-z0-9+.-]*)://")
 _FILTERS = threading.Lock()  # warning filters belong to the process: one thread at a time
 
@@ -27,7 +29,7 @@ _FILTERS = threading.Lock()  # warning filters belong to the process: one thread
 def load_picture(
     source: str, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS
 ) -> Image.Image:
-    """Load a picture, upright, its first frame, as RGB or RGBA.
+    """Load a picture, upright, its first frame, as RGB or RGBA; an SVG is rasterized.
 
     Args:
         source: path of a file, or an http(s) URL.
@@ -36,6 +38,7 @@ def load_picture(
 
     Raises:
         InputFileError: missing, not allowed, too big, of another format, or broken.
+        MissingExtra: it is an SVG, and what rasterizes it is not installed.
     """
     if _URL.match(source):
         data = web.download(source.strip(), max_bytes)
@@ -67,11 +70,14 @@ def decode_picture(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> I
     """Decode the bytes of a picture; see `load_picture`. `name` is for messages."""
     if not data:
         raise InputFileError(f"picture {name!r} is empty")
+    if markup.looks_like_svg(data):
+        data = _rasterized(data, name)
     try:
         image = _open(data)
     except UnidentifiedImageError:
         raise InputFileError(
-            f"picture {name!r} is not a picture of a known format: {', '.join(FORMATS)} are read"
+            f"picture {name!r} is not a picture of a known format: "
+            f"{', '.join(FORMATS)} and SVG are read"
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InputFileError(
@@ -88,6 +94,31 @@ def decode_picture(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> I
         return _plain(ImageOps.exif_transpose(image))
     except Exception as error:  # decoders raise anything on broken files
         raise InputFileError(f"picture {name!r} is broken: {_reason(error)}") from error
+
+
+def _rasterized(data: bytes, name: str) -> bytes:
+    """Return an SVG as PNG, its longer side `_SVG_SIDE` pixels."""
+    named = f"picture {name!r}"
+    if len(data) > _MOST_SVG_BYTES:
+        raise InputFileError(f"{named} is an SVG of more than {_MOST_SVG_BYTES / 1e6:g} MB")
+    markup.check_drawable(data, named)
+    try:
+        import resvg_py  # of the extra "svg"
+    except ImportError:
+        raise MissingExtra(
+            f"{named} is an SVG: to read it, pip install 'text2art[svg]', or save it as PNG"
+        ) from None
+    try:
+        png = resvg_py.svg_to_bytes(
+            svg_string=data.decode("utf-8-sig"),
+            width=_SVG_SIDE,
+            height=_SVG_SIDE,
+            dpi=96,
+            skip_system_fonts=True,
+        )
+    except Exception as error:
+        raise InputFileError(f"{named} cannot be drawn: {_reason(error)}") from error
+    return bytes(png)
 
 
 def _open(data: bytes) -> Image.Image:

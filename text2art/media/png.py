@@ -1,4 +1,4 @@
-"""Pictures with their recipe inside: PNG, WebP and JPEG.
+"""Pictures with their recipe inside: PNG, WebP and JPEG; SVG is written by `svg`, but read here.
 
 Three readers are served: text2art itself (everything needed to draw the picture again, as JSON),
 the tools that show the widely used `parameters` text, and those that look for the IPTC mark of
@@ -19,9 +19,12 @@ from PIL.PngImagePlugin import PngInfo
 
 from text2art.errors import InputFileError, OutputError
 from text2art.media.files import check_target, write_bytes
+from text2art.media.markup import svg_record
 from text2art.settings import Settings
 
 ENDINGS = (".png", ".webp", ".jpg", ".jpeg")
+# What holds a record that can be read back.
+READABLE = (*ENDINGS, ".svg")
 KEY = "text2art"
 MOST_FILE_BYTES = 256 * 2**20
 MOST_RECORD_BYTES = 2**20
@@ -101,8 +104,11 @@ def read_record(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MOST_FILE_BYTES:
             raise InputFileError(f"{str(path)!r} is larger than {MOST_FILE_BYTES >> 20} MB")
-        with Image.open(path, formats=("PNG", "WEBP", "JPEG")) as image:
-            text = _embedded(image)
+        if path.suffix.lower() == ".svg":
+            text = svg_record(path.read_bytes(), repr(str(path)), longest=MOST_RECORD_BYTES)
+        else:
+            with Image.open(path, formats=("PNG", "WEBP", "JPEG")) as image:
+                text = _embedded(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputFileError(f"{str(path)!r} has too many pixels: {error}") from error
     except UnidentifiedImageError as error:

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from PIL import ImageColor
+from pydantic import AfterValidator, Field, field_validator, model_validator
+from typing_extensions import Self
 
+from text2art.errors import SettingsError
 from text2art.options import Options
 from text2art.sizes import parse_size
+
+
+def _color(value: str) -> str:
+    try:
+        ImageColor.getrgb(value)
+    except ValueError:
+        raise SettingsError(f"{value!r} is no color: write #rrggbb or a CSS name") from None
+    return value
+
+
+ColorText = Annotated[str, AfterValidator(_color)]
+Softness = Annotated[float, Field(ge=1, le=16)]
 
 
 class PixelOptions(Options):
@@ -16,7 +31,7 @@ class PixelOptions(Options):
     cells: tuple[int, int] | None = Field(
         None, description="Columns x rows, as 48x48; default: 48 along the short side."
     )
-    cell: Literal["rect", "rectshift", "hex", "tri", "diamond"] = Field(
+    cell: Literal["rect", "rectshift", "hex", "tri", "diamond", "knit"] = Field(
         "rect", description="Shape of the cells; they are regular unless cells says otherwise."
     )
     learning_rate: float = Field(0.025, gt=0, le=10, description="Adam step of the layers.")
@@ -76,3 +91,139 @@ class VqganOptions(Options):
     temperature: float = Field(
         1.0, gt=0, le=100, description="Of the preferences over codes: lower is more decided."
     )
+
+
+class ClipdrawOptions(Options):
+    """Brush strokes."""
+
+    strokes: int = Field(256, ge=1, le=4096, description="Number of strokes.")
+    segments: int = Field(
+        3, ge=1, le=16, description="Most curves in a stroke; strokes have 1, 2, ... in turn."
+    )
+    parametrization: Literal["pixray", "original"] = Field(
+        "pixray", description="Whose widths strokes start from and keep to, unless they are given: "
+        "pixray's, or the original CLIPDraw's (thin ones that may grow wide).",
+    )  # fmt: skip
+    min_width: float | None = Field(
+        None, gt=0, le=100, description="Least painted width of a stroke, percent of the height."
+    )
+    max_width: float | None = Field(
+        None, gt=0, le=100, description="Largest painted width of a stroke, percent of the height."
+    )
+    background: ColorText = Field("white", description="Color behind the strokes.")
+    learn_background: bool = Field(False, description="Whether the background's color is learned.")
+    stages: int = Field(
+        3, ge=1, le=8, description="Stages in which strokes come in; each doubles their number, "
+        "and the first ones are coarser. 1 = all at once.",
+    )  # fmt: skip
+    revive: bool = Field(
+        True, description="Start strokes anew that are transparent or out of the picture."
+    )
+    softness: Softness = Field(
+        3.0, description="Pixels over which edges fade at the start; at the end they are crisp."
+    )
+    points_rate: float = Field(
+        0.45, gt=0, le=10, description="Adam step of the points, percent of the height."
+    )
+    widths_rate: float = Field(
+        0.05, gt=0, le=10, description="Adam step of the widths, percent of the height."
+    )
+    colors_rate: float = Field(0.04, gt=0, le=1, description="Adam step of the colors.")
+
+    @property
+    def widths(self) -> tuple[float, float, float]:
+        """Least, largest and first painted width, in percent of the height."""
+        # pixray's are radii of 1 to 5 percent; CLIPDraw's 1 to 50 of 224 pixels, from 1 on.
+        usual = (2.0, 10.0) if self.parametrization == "pixray" else (200 / 224, 10000 / 224)
+        low, high = _limits(self.min_width, self.max_width, *usual)
+        return low, high, max(low, (low + high) / 4) if self.parametrization == "pixray" else low
+
+    @model_validator(mode="after")
+    def _widths_in_order(self) -> Self:
+        _check_widths("clipdraw", self.min_width, self.max_width)
+        return self
+
+
+class LineOptions(Options):
+    """Pen lines on paper."""
+
+    strokes: int = Field(24, ge=1, le=4096, description="Number of lines.")
+    segments: int = Field(8, ge=1, le=64, description="Curves in a line.")
+    min_width: float | None = Field(
+        None, gt=0, le=100, description="Least painted width of a line, percent of the height; "
+        "default: 0.7.",
+    )  # fmt: skip
+    max_width: float | None = Field(
+        None, gt=0, le=100, description="Largest painted width of a line, percent of the height; "
+        "default: 4.",
+    )  # fmt: skip
+    ink: ColorText = Field("black", description="Color of the lines, unless there is a palette.")
+    paper: ColorText = Field("#f2eecb", description="Color of the paper.")
+    learn_paper: bool = Field(False, description="Whether the paper's color is learned.")
+    softness: Softness = Field(
+        3.0, description="Pixels over which edges fade at the start; at the end they are crisp."
+    )
+    points_rate: float = Field(
+        0.45, gt=0, le=10, description="Adam step of the points, percent of the height."
+    )
+    widths_rate: float = Field(
+        0.05, gt=0, le=10, description="Adam step of the widths, percent of the height."
+    )
+    colors_rate: float = Field(
+        0.03, gt=0, le=1, description="Adam step of the paper's color, and of lines on a palette."
+    )
+
+    @property
+    def widths(self) -> tuple[float, float, float]:
+        """Least, largest and first painted width, in percent of the height."""
+        low, high = _limits(self.min_width, self.max_width, 0.7, 4.0)
+        return low, high, max(low, (low + high) / 4)
+
+    @model_validator(mode="after")
+    def _widths_in_order(self) -> Self:
+        _check_widths("line", self.min_width, self.max_width)
+        return self
+
+
+class ShapesOptions(Options):
+    """Filled blobs."""
+
+    shapes: int = Field(96, ge=1, le=4096, description="Number of shapes.")
+    segments: int = Field(4, ge=3, le=16, description="Curves in an outline.")
+    size: float = Field(
+        1.0, gt=0, le=4, description="Size of new shapes: 1 = those of a stage would cover the "
+        "picture once.",
+    )  # fmt: skip
+    opacity: float = Field(0.9, gt=0, le=1, description="Opacity that shapes start with.")
+    background: ColorText = Field("#808080", description="Color behind the shapes.")
+    learn_background: bool = Field(True, description="Whether the background's color is learned.")
+    stages: int = Field(
+        4, ge=1, le=8, description="Stages in which shapes come in; each doubles their number, "
+        "the largest ones first. 1 = all at once, of one size.",
+    )  # fmt: skip
+    revive: bool = Field(
+        True, description="Start shapes anew that are transparent or out of the picture."
+    )
+    softness: Softness = Field(
+        3.0, description="Pixels over which edges fade at the start; at the end they are crisp."
+    )
+    points_rate: float = Field(
+        0.45, gt=0, le=10, description="Adam step of the points, percent of the height."
+    )
+    colors_rate: float = Field(0.03, gt=0, le=1, description="Adam step of the colors.")
+
+
+def _limits(
+    low: float | None, high: float | None, usual_low: float, usual_high: float
+) -> tuple[float, float]:
+    """Return both limits; one that is not given makes room for the one that is."""
+    if low is None:
+        low = usual_low if high is None else min(usual_low, high)
+    return low, max(usual_high, low) if high is None else high
+
+
+def _check_widths(drawer: str, low: float | None, high: float | None) -> None:
+    if low is not None and high is not None and low > high:
+        raise SettingsError(
+            f"{drawer}.min_width {low:g} is above {drawer}.max_width {high:g}: swap them"
+        )

@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from text2art.core import Canvas, Drawer
+from text2art.core import Annealed, Canvas, Drawer, SvgSource, SvgStyle
+from text2art.errors import InputFileError
+from text2art.media.markup import check_drawable
 from text2art.runtime import pick, stream
 from text2art.testing.promise import noise, require
 
@@ -43,6 +45,8 @@ def check_drawer(
         _check_fit(make("a"), at)
         _check_projection(make("a"), at)
         _check_state(make, at)
+        _check_course(make, at)
+        _check_svg(make("a"), at)
     make.palette = torch.tensor([[0.1, 0.1, 0.2], [0.9, 0.3, 0.2], [0.9, 0.9, 0.8]])
     _check_picture(make("a"), width, height, "with a palette")
     _check_descent(make("a"), "with a palette")
@@ -190,3 +194,28 @@ def _check_state(make: _Maker, at: str) -> None:
     fresh.load_state_dict(worn.state_dict())
     same = torch.equal(worn(), fresh())
     require(same, f"a drawer {at} with the state of another shows another picture")
+
+
+def _check_course(make: _Maker, at: str) -> None:
+    """Check that a drawer that changes as the run goes on is valid, and all of it in the state."""
+    worn, fresh = make("a"), make("b")
+    if not isinstance(worn, Annealed):
+        return
+    for progress in (0.0, 0.5, 1.0):
+        worn.at_(progress)
+        _in_range(worn(), f"{at} at {progress:.0%} of a run")
+    fresh.load_state_dict(worn.state_dict())
+    same = torch.equal(worn(), fresh())
+    require(same, f"a drawer {at} with the state of another at the end of a run differs from it")
+
+
+def _check_svg(drawer: Drawer, at: str) -> None:
+    if not isinstance(drawer, SvgSource):
+        return
+    style = SvgStyle(record={"settings": {"prompts": ["<&>"]}}, millimeters=100, layers=True)
+    for document in (drawer.svg(), drawer.svg(style)):
+        try:
+            check_drawable(document.encode(), f"its SVG {at}")
+        except InputFileError as error:
+            require(False, str(error))
+    require("100mm" in document, f"its SVG {at} is not as wide as asked for")

@@ -1,0 +1,37 @@
+"""Framing: subjects inside the picture rather than cut off by its edge."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from text2art.core import View
+
+_CELLS = 32  # along the short side: finer changes at the edge do not matter
+
+
+class FramingLoss:
+    """How much the colors change along the edge of the picture: total variation of its border.
+
+    Whatever the edge cuts through changes its colors along it twice, as a horizon does; a subject
+    inside the picture does not. The sum, not the mean, so that a cut counts the same at every
+    size. It fades over the run, so that the picture has no visible frame in the end.
+    """
+
+    name = "framing"
+
+    def __init__(self, weight: float = 1.0, options: None = None) -> None:
+        self.weight = weight
+
+    def __call__(self, view: View) -> Tensor:
+        """Return the sum of absolute changes along the four sides, mean of the channels, faded."""
+        height, width = view.image.shape[-2:]
+        short = min(height, width)
+        rows, columns = (max(2, round(_CELLS * n / short)) for n in (height, width))
+        small = F.interpolate(view.image, size=(rows, columns), mode="area")
+        sides = (small[..., 0, :], small[..., -1, :], small[..., :, 0], small[..., :, -1])
+        changes = sum(
+            ((side[..., 1:] - side[..., :-1]).abs().mean((0, 1)).sum() for side in sides),
+            view.image.new_zeros(()),
+        )
+        return (1 - view.progress) * changes
