@@ -199,3 +199,12 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     assert process.stderr.read() == ""
     process.stderr.close()
     process.wait(60)
+
+
+def test_cells_cannot_hold_what_is_protected(cli: Cli) -> None:
+    Image.new("RGB", (32, 32), "white").save("white.png")
+    words = ["draw", "a", "--drawer=pixel", "--size=32x32", "--perceptor=toy", "--native"]
+    answer = cli(*words, "--init-image=white.png", "--protect=white.png", "--out=a.png")
+    assert answer.code == 1
+    assert "leave out --native" in answer.err
+    assert not Path("a.png").exists()

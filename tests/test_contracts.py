@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from tests.tools.clip_files import TINY
 from text2art import registry
-from text2art.core import PLAIN_SVG, Canvas, Drawer, ParamGroup, SvgStyle, View
+from text2art.abilities import PLAIN_SVG, SvgStyle
+from text2art.core import Canvas, Drawer, ParamGroup, View
 from text2art.losses.prompt import PromptLoss, Target
 from text2art.perceptors import toy
 from text2art.runtime import pick

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+import text2art
 from text2art import Frame, Session
 from text2art.core import View
 from text2art.errors import InputFileError, SettingsError
@@ -136,3 +137,19 @@ def test_what_needs_an_init_image_says_so(models: Models, values: dict[str, Any]
 def test_a_missing_mask_is_named(models: Models, photo: Path) -> None:
     with pytest.raises(InputFileError, match=r"no\.png"):
         draw(models, init_image=str(photo), protect="no.png")
+
+
+@pytest.mark.parametrize("drawer", ["pixel", "clipdraw"])
+def test_cells_and_shapes_without_what_is_kept_are_not_offered(
+    models: Models, photo: Path, mask: Path, drawer: str
+) -> None:
+    given: dict[str, Any] = {
+        "drawer": drawer, "size": "48x32", "iterations": 1, "cuts": 2, "perceptor": "toy",
+        "seed": 1, "init_image": str(photo),
+    }  # fmt: skip
+    plain = text2art.draw("a clown", models=models, **given)
+    kept = text2art.draw("a clown", models=models, protect=str(mask), **given)
+    assert plain.svg is not None
+    assert (plain.native is not None) == (drawer == "pixel")
+    assert kept.svg is None
+    assert kept.native is None

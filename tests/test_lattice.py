@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tests.test_drawers import SHAPES, canvas
-from text2art.core import CellSource
+from text2art.abilities import CellSource
 from text2art.drawers import lattice
 from text2art.drawers.lattice import (
     ROW_SPACING,

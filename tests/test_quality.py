@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -379,3 +382,14 @@ def test_the_starter_says_what_it_was_taught(judge: str) -> None:
     choices = taught(Path(judge))
     assert sorted(choices["subject"]) == sorted(FEW)
     assert len(choices["color"]) == 12
+
+
+@pytest.mark.parametrize("package", ["benchmarks", "training", "scripts"])
+def test_waiting_threads_sleep(package: str) -> None:
+    """Spinning ones made judging seven times as slow beside other work."""
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    code = f"import os, {package}; print(os.environ['OMP_WAIT_POLICY'])"
+    said = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert said.strip() == "PASSIVE"

@@ -19,8 +19,8 @@ from PIL import Image
 
 from tests.cli_tools import Cli, draw, left
 from tests.test_drawers import SHAPES, canvas
+from text2art.abilities import PLAIN_SVG, Annealed, SvgStyle
 from text2art.api import draw as draw_picture
-from text2art.core import PLAIN_SVG, Annealed, SvgStyle
 from text2art.drawers.lattice import Shape
 from text2art.drawers.pixel import PixelDrawer
 from text2art.drawers.shapes import ShapesDrawer

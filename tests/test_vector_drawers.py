@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from tests.test_drawers import canvas, flag
+from text2art.abilities import Annealed, SvgSource
 from text2art.api import draw
-from text2art.core import Annealed, SvgSource
 from text2art.drawers.shapes import ShapesDrawer
 from text2art.drawers.strokes import ClipdrawDrawer, LineDrawer
 from text2art.drawers.vector import CRISP, GROWN, VectorDrawer, stage_of

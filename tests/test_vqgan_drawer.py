@@ -237,7 +237,7 @@ def test_one_network_serves_all_starts_and_sessions(models: Models, folder: Path
     for _ in range(2):
         session = Session(given, models=own)
         assert [frame.final for frame in session.frames()][-1]
-    assert loaded == [f"vqgan:{folder}:"]
+    assert loaded == [f"vqgan:{folder}:"]  # once, for three starts and two sessions
     digest = catalog.sha256_of(folder / "vqgan.safetensors")
     assert session.record()["networks"] == [{"name": "tiny", "sha256": digest}]
 
@@ -265,6 +265,33 @@ def test_places(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert vqgan_place("mine.ckpt") == home / "weights" / "vqgan" / "mine.ckpt"
     with pytest.raises(WeightsMissing, match=r"no\.ckpt.*neither.*starter"):
         vqgan_place("no.ckpt")
+
+
+def test_a_named_vqgan_is_verified_once_however_many_starts(
+    models: Models, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checkpoints have a gigabyte: hashing one for every start would take longer than drawing."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("TEXT2ART_HOME", str(home))
+    (home / "weights").mkdir(parents=True)
+    for name in ("vqgan.safetensors", "vqgan.json"):
+        (folder / name).rename(home / "weights" / name)
+    files = (catalog.WeightFile("vqgan.safetensors"), catalog.WeightFile("vqgan.json"))
+    listed = catalog.Entry("mine", "A test's.", files)
+    monkeypatch.setattr(catalog, "entries", lambda: (listed,))
+    verified: list[str] = []
+    real = catalog.verify
+
+    def verify(wanted: catalog.Entry) -> list[Path]:
+        verified.append(wanted.name)
+        return real(wanted)
+
+    monkeypatch.setattr(catalog, "verify", verify)
+    own = Models(models.runtime)
+    for _ in range(2):
+        given = settings(vqgan={"model": "mine"}).changed(starts=3)
+        assert list(Session(given, models=own).frames())[-1].final
+    assert verified == ["mine"]
 
 
 def test_f16_draws_in_cells_of_16(tmp_path: Path) -> None:

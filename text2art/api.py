@@ -9,7 +9,8 @@ from typing import Any
 
 from PIL import Image
 
-from text2art.core import CellSource, Frame, SvgSource, SvgStyle
+from text2art.abilities import CellSource, SvgSource, SvgStyle
+from text2art.core import Frame
 from text2art.errors import OutputError
 from text2art.media.convert import to_pil
 from text2art.media.files import check_target, write_bytes
@@ -137,11 +138,11 @@ def draw(prompts: str | Sequence[str], *, models: Models | None = None, **settin
 def result_of(session: Session, last: Frame, frames: Sequence[Image.Image]) -> Result:
     """Gather the result of a session whose last frame is at hand."""
     drawer = session.drawer
+    whole = not session.scene.filters  # what they put over it is in neither cells nor shapes
     return Result(
         image=to_pil(last.image),
-        native=drawer.cells() if isinstance(drawer, CellSource) else None,
-        # What filters put over the shapes is not in the shapes.
-        shapes=drawer if isinstance(drawer, SvgSource) and not session.scene.filters else None,
+        native=drawer.cells() if isinstance(drawer, CellSource) and whole else None,
+        shapes=drawer if isinstance(drawer, SvgSource) and whole else None,
         frames=frames,
         settings=session.settings,
         score=last.score,

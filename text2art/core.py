@@ -10,12 +10,12 @@ import abc
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypedDict, TypeVar, runtime_checkable
+from typing import Protocol, TypedDict, TypeVar, runtime_checkable
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
+from text2art.abilities import Annealed
 from text2art.chunks import Chunks
 
 
@@ -83,64 +83,6 @@ class Drawer(nn.Module, abc.ABC):
 
     def project_(self) -> None:
         """Move the parameters back to what is valid, after an update."""
-
-
-@runtime_checkable
-class CellSource(Protocol):
-    """A drawer made of cells, whose result has a native resolution."""
-
-    def cells(self) -> Image.Image:
-        """Return the picture with one pixel per cell."""
-        ...
-
-
-@runtime_checkable
-class LatentSource(Protocol):
-    """A drawer that draws from the latents of a network."""
-
-    def latents(self) -> Tensor:
-        """Return the latents, of any shape, with their graph."""
-        ...
-
-
-@dataclass(frozen=True)
-class SvgStyle:
-    """How a picture is written as SVG.
-
-    Attributes:
-        record: what `Session.record` gives, for the document's metadata; None leaves that out.
-        millimeters: width of the page; None leaves it to the reader, one pixel to a unit.
-        layers: one layer per color, so that a plotter can change pens. What overlaps may look
-            different then: layers lie on each other in the order of their first shape.
-        travel: order the shapes, up to some ten thousand in a layer, so that a pen travels little
-            between them. What overlaps may look different then, too.
-    """
-
-    record: Mapping[str, Any] | None = None
-    millimeters: float | None = None
-    layers: bool = False
-    travel: bool = False
-
-
-PLAIN_SVG = SvgStyle()
-
-
-@runtime_checkable
-class SvgSource(Protocol):
-    """A drawer made of shapes."""
-
-    def svg(self, style: SvgStyle = PLAIN_SVG) -> str:
-        """Return the picture as an SVG document."""
-        ...
-
-
-@runtime_checkable
-class Annealed(Protocol):
-    """A drawer that changes its ways as the run goes on: soft edges first, more strokes later."""
-
-    def at_(self, progress: float) -> None:
-        """Learn what share of the run is over, in [0, 1], before each picture but the result."""
-        ...
 
 
 @runtime_checkable

@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from text2art.core import Drawer, LatentSource, View
+from text2art.abilities import LatentSource
+from text2art.core import Drawer, View
 from text2art.errors import SettingsError
 from text2art.losses.init import InitLoss
 from text2art.media.convert import to_tensor

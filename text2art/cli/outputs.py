@@ -25,7 +25,7 @@ FOLDER = Path("outputs")
 
 @dataclass(frozen=True)
 class SvgWishes:
-    """How an SVG is written, see `core.SvgStyle`; and where an animated one goes, if wanted."""
+    """How an SVG is written (`abilities.SvgStyle`), and where an animated one goes, if wanted."""
 
     millimeters: float | None = None
     layers: bool = False
@@ -81,7 +81,7 @@ class Outputs:
     def save_film(self, film: SvgFilm) -> None:
         """Write the making as an animated SVG."""
         assert self.svg.film is not None
-        from text2art.core import SvgStyle  # torch comes in here; a run has it anyway
+        from text2art.abilities import SvgStyle  # torch comes in here; a run has it anyway
 
         style = SvgStyle(self.record, self.svg.millimeters)
         write_bytes(self.svg.film, film.document(style).encode())
@@ -152,6 +152,8 @@ def plan(wishes: Wishes, settings: Settings, record: dict[str, Any]) -> Outputs:
         film = beside if wishes.video == "auto" else Path(wishes.video)
         if film.resolve() == picture.resolve():
             raise OutputError(f"picture and video are both {str(film)!r}: give them two names")
+    if wishes.native and settings.protect:
+        raise OutputError("cells cannot hold the protected part of a picture: leave out --native")
     native = picture.with_name(f"{picture.stem}.native.png") if wishes.native else None
     text = picture.with_suffix(".yaml") if wishes.save_settings else None
     animated = wishes.svg.film
@@ -170,7 +172,7 @@ def is_svg(path: Path) -> bool:
 
 def _check_svg(settings: Settings, *, animated: bool = False) -> None:
     """Make sure that the drawer has shapes to write, and that they are the whole picture."""
-    from text2art.core import SvgSource  # torch comes in here; a run needs it anyway
+    from text2art.abilities import SvgSource  # torch comes in here; a run needs it anyway
     from text2art.media.svg import DrawingSource
 
     ability = DrawingSource if animated else SvgSource

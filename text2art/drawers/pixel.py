@@ -7,8 +7,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from text2art.abilities import PLAIN_SVG, SvgStyle
 from text2art.color import Snap
-from text2art.core import PLAIN_SVG, Canvas, Drawer, ParamGroup, SvgStyle
+from text2art.core import Canvas, Drawer, ParamGroup
 from text2art.drawers.lattice import STAGGERED, Lattice, Rectangles, grid_of, outlines
 from text2art.drawers.layers import Layers, squash, unsquash
 from text2art.errors import SettingsError
@@ -69,7 +70,7 @@ class PixelDrawer(Drawer):
 
     @torch.no_grad()
     def cells(self) -> Image.Image:
-        """See `core.CellSource.cells`: with a palette, indexed in the palette's order."""
+        """See `abilities.CellSource.cells`: with a palette, indexed in the palette's order."""
         if self._snap is None:
             return to_pil(self._colors())
         index = self._snap.nearest(squash(self._layers.total()))
@@ -78,7 +79,7 @@ class PixelDrawer(Drawer):
         return image
 
     def svg(self, style: SvgStyle = PLAIN_SVG) -> str:
-        """See `core.SvgSource.svg`: a polygon per cell.
+        """See `abilities.SvgSource.svg`: a polygon per cell.
 
         With layers, cells do not reach under each other: there is no order in which they could, and
         those who cut or plot want them side by side.

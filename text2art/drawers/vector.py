@@ -12,8 +12,9 @@ from PIL import ImageColor
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from text2art.abilities import PLAIN_SVG, SvgStyle
 from text2art.color import Snap
-from text2art.core import PLAIN_SVG, Canvas, Drawer, ParamGroup, SvgStyle
+from text2art.core import Canvas, Drawer, ParamGroup
 from text2art.media.svg import Drawing, document, scene_drawing
 from text2art.raster import Scene, render
 
@@ -129,7 +130,7 @@ class VectorDrawer(Drawer):
         )
 
     def svg(self, style: SvgStyle = PLAIN_SVG) -> str:
-        """See `core.SvgSource.svg`."""
+        """See `abilities.SvgSource.svg`."""
         return document(self.drawing(), style)
 
     @torch.no_grad()
@@ -175,7 +176,7 @@ class VectorDrawer(Drawer):
 
     @torch.no_grad()
     def at_(self, progress: float) -> None:
-        """See `core.Annealed.at_`."""
+        """See `abilities.Annealed.at_`."""
         before, self._progress = self._progress, progress
         stage = min(int(len(self._stage) * progress / GROWN), len(self._stage) - 1)
         if self._stage[stage] > self._present:

@@ -110,9 +110,9 @@ class VqganDrawer(Drawer):
 
     def __init__(self, canvas: Canvas, options: VqganOptions) -> None:
         super().__init__()
-        place = vqgan_place(options.model)
         net = canvas.network(
-            f"vqgan:{place}:{options.config}", lambda: load_vqgan(place, options.config or None)
+            f"vqgan:{options.model}:{options.config}",
+            lambda: load_vqgan(vqgan_place(options.model), options.config or None),
         )
         net.to(canvas.device)
         self._options, self._net = options, (net,)  # in a tuple: frozen, and no part of the state
@@ -151,7 +151,7 @@ class VqganDrawer(Drawer):
         return whole[..., top : top + self._size[0], left : left + self._size[1]]
 
     def latents(self) -> Tensor:
-        """See `core.LatentSource.latents`."""
+        """See `abilities.LatentSource.latents`."""
         values = self._values()
         return values if isinstance(self.codes, Latents) else self.codes.entries(values)
 

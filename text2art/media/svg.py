@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 from numpy.typing import NDArray
 
-from text2art.core import PLAIN_SVG, SvgStyle
+from text2art.abilities import PLAIN_SVG, SvgStyle
 from text2art.media.markup import RECORD_ELEMENT, RECORD_NAMESPACE
 from text2art.media.png import SOURCE_TYPE
 from text2art.raster import Scene

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from text2art.core import PLAIN_SVG, SvgStyle
+from text2art.abilities import PLAIN_SVG, SvgStyle
 from text2art.media.svg import (
     Drawing,
     DrawingSource,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from PIL import ImageColor
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -93,9 +93,42 @@ class VqganOptions(Options):
     )
 
 
-class ClipdrawOptions(Options):
+class PathOptions(Options):
+    """What drawers of paths have in common."""
+
+    softness: Softness = Field(
+        3.0, description="Pixels over which edges fade at the start; at the end they are crisp."
+    )
+    points_rate: float = Field(
+        0.45, gt=0, le=10, description="Adam step of the points, percent of the height."
+    )
+
+
+class StrokeOptions(PathOptions):
+    """What drawers of strokes have in common; each describes its own widths."""
+
+    drawer: ClassVar[str]
+    min_width: float | None
+    max_width: float | None
+    widths_rate: float = Field(
+        0.05, gt=0, le=10, description="Adam step of the widths, percent of the height."
+    )
+
+    @model_validator(mode="after")
+    def _widths_in_order(self) -> Self:
+        low, high = self.min_width, self.max_width
+        if low is not None and high is not None and low > high:
+            raise SettingsError(
+                f"{self.drawer}.min_width {low:g} is above {self.drawer}.max_width {high:g}: "
+                "swap them"
+            )
+        return self
+
+
+class ClipdrawOptions(StrokeOptions):
     """Brush strokes."""
 
+    drawer: ClassVar[str] = "clipdraw"
     strokes: int = Field(256, ge=1, le=4096, description="Number of strokes.")
     segments: int = Field(
         3, ge=1, le=16, description="Most curves in a stroke; strokes have 1, 2, ... in turn."
@@ -119,15 +152,6 @@ class ClipdrawOptions(Options):
     revive: bool = Field(
         True, description="Start strokes anew that are transparent or out of the picture."
     )
-    softness: Softness = Field(
-        3.0, description="Pixels over which edges fade at the start; at the end they are crisp."
-    )
-    points_rate: float = Field(
-        0.45, gt=0, le=10, description="Adam step of the points, percent of the height."
-    )
-    widths_rate: float = Field(
-        0.05, gt=0, le=10, description="Adam step of the widths, percent of the height."
-    )
     colors_rate: float = Field(0.04, gt=0, le=1, description="Adam step of the colors.")
 
     @property
@@ -138,15 +162,11 @@ class ClipdrawOptions(Options):
         low, high = _limits(self.min_width, self.max_width, *usual)
         return low, high, max(low, (low + high) / 4) if self.parametrization == "pixray" else low
 
-    @model_validator(mode="after")
-    def _widths_in_order(self) -> Self:
-        _check_widths("clipdraw", self.min_width, self.max_width)
-        return self
 
-
-class LineOptions(Options):
+class LineOptions(StrokeOptions):
     """Pen lines on paper."""
 
+    drawer: ClassVar[str] = "line"
     strokes: int = Field(24, ge=1, le=4096, description="Number of lines.")
     segments: int = Field(8, ge=1, le=64, description="Curves in a line.")
     min_width: float | None = Field(
@@ -160,15 +180,6 @@ class LineOptions(Options):
     ink: ColorText = Field("black", description="Color of the lines, unless there is a palette.")
     paper: ColorText = Field("#f2eecb", description="Color of the paper.")
     learn_paper: bool = Field(False, description="Whether the paper's color is learned.")
-    softness: Softness = Field(
-        3.0, description="Pixels over which edges fade at the start; at the end they are crisp."
-    )
-    points_rate: float = Field(
-        0.45, gt=0, le=10, description="Adam step of the points, percent of the height."
-    )
-    widths_rate: float = Field(
-        0.05, gt=0, le=10, description="Adam step of the widths, percent of the height."
-    )
     colors_rate: float = Field(
         0.03, gt=0, le=1, description="Adam step of the paper's color, and of lines on a palette."
     )
@@ -179,13 +190,8 @@ class LineOptions(Options):
         low, high = _limits(self.min_width, self.max_width, 0.7, 4.0)
         return low, high, max(low, (low + high) / 4)
 
-    @model_validator(mode="after")
-    def _widths_in_order(self) -> Self:
-        _check_widths("line", self.min_width, self.max_width)
-        return self
 
-
-class ShapesOptions(Options):
+class ShapesOptions(PathOptions):
     """Filled blobs."""
 
     shapes: int = Field(96, ge=1, le=4096, description="Number of shapes.")
@@ -204,12 +210,6 @@ class ShapesOptions(Options):
     revive: bool = Field(
         True, description="Start shapes anew that are transparent or out of the picture."
     )
-    softness: Softness = Field(
-        3.0, description="Pixels over which edges fade at the start; at the end they are crisp."
-    )
-    points_rate: float = Field(
-        0.45, gt=0, le=10, description="Adam step of the points, percent of the height."
-    )
     colors_rate: float = Field(0.03, gt=0, le=1, description="Adam step of the colors.")
 
 
@@ -220,10 +220,3 @@ def _limits(
     if low is None:
         low = usual_low if high is None else min(usual_low, high)
     return low, max(usual_high, low) if high is None else high
-
-
-def _check_widths(drawer: str, low: float | None, high: float | None) -> None:
-    if low is not None and high is not None and low > high:
-        raise SettingsError(
-            f"{drawer}.min_width {low:g} is above {drawer}.max_width {high:g}: swap them"
-        )

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from text2art.core import Annealed, Canvas, Drawer, SvgSource, SvgStyle
+from text2art.abilities import Annealed, SvgSource, SvgStyle
+from text2art.core import Canvas, Drawer
 from text2art.errors import InputFileError
 from text2art.media.markup import check_drawable
 from text2art.runtime import pick, stream

@@ -1,0 +1,68 @@
+"""What some drawers can do beyond `core.Drawer`; found by `isinstance`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from PIL import Image
+from torch import Tensor
+
+
+@runtime_checkable
+class CellSource(Protocol):
+    """A drawer made of cells, whose result has a native resolution."""
+
+    def cells(self) -> Image.Image:
+        """Return the picture with one pixel per cell."""
+        ...
+
+
+@runtime_checkable
+class LatentSource(Protocol):
+    """A drawer that draws from the latents of a network."""
+
+    def latents(self) -> Tensor:
+        """Return the latents, of any shape, with their graph."""
+        ...
+
+
+@dataclass(frozen=True)
+class SvgStyle:
+    """How a picture is written as SVG.
+
+    Attributes:
+        record: what `Session.record` gives, for the document's metadata; None leaves that out.
+        millimeters: width of the page; None leaves it to the reader, one pixel to a unit.
+        layers: one layer per color, so that a plotter can change pens. What overlaps may look
+            different then: layers lie on each other in the order of their first shape.
+        travel: order the shapes, up to some ten thousand in a layer, so that a pen travels little
+            between them. What overlaps may look different then, too.
+    """
+
+    record: Mapping[str, Any] | None = None
+    millimeters: float | None = None
+    layers: bool = False
+    travel: bool = False
+
+
+PLAIN_SVG = SvgStyle()
+
+
+@runtime_checkable
+class SvgSource(Protocol):
+    """A drawer made of shapes."""
+
+    def svg(self, style: SvgStyle = PLAIN_SVG) -> str:
+        """Return the picture as an SVG document."""
+        ...
+
+
+@runtime_checkable
+class Annealed(Protocol):
+    """A drawer that changes its ways as the run goes on: soft edges first, more strokes later."""
+
+    def at_(self, progress: float) -> None:
+        """Learn what share of the run is over, in [0, 1], before each picture but the result."""
+        ...
