@@ -165,8 +165,8 @@ def test_framing_hardly_depends_on_size_and_fades() -> None:
     values = [framing(disc(h, w, 0.5, 1.0)) for h, w in ((64, 64), (300, 300), (90, 160))]
     assert values == pytest.approx([2.0] * 3, abs=0.1)
     image = disc(64, 64, 0.5, 1.0)
-    assert framing(image, 0.75) == pytest.approx(framing(image) / 4)
-    assert framing(image, 1.0) == 0.0
+    assert framing(image, 0.375) == pytest.approx(framing(image) / 4)
+    assert framing(image, 0.5) == framing(image, 1.0) == 0.0
 
 
 def test_framing_wears_down_what_the_edge_cuts_and_leaves_the_inside_alone() -> None:
