@@ -15,7 +15,11 @@ help:  ## say what there is
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
-setup: .venv/.ready  ## make the virtual environment and install everything
+.venv/.compiled: .venv/.ready $(wildcard text2art/raster/kernels/*.py)
+	$(BIN)/python -m text2art.raster.warm
+	@touch $@
+
+setup: .venv/.ready .venv/.compiled  ## make the virtual environment, install and compile everything
 
 draw: setup  ## draw PROMPT with the starter models into OUT; more settings in ARGS
 	$(BIN)/text2art draw "$(PROMPT)" --out "$(OUT)" $(ARGS)

@@ -42,6 +42,10 @@ class Predictor(BasePredictor):  # type: ignore[misc]
         prompts: str = Input(
             description="What to draw. Several prompts are separated by |, each may end in :weight or :weight:stop; a negative weight pushes away; @https://... names a picture to resemble.",
         ),
+        styles: str = Input(
+            default="",
+            description="Styles whose words follow every prompt, as pixelart,low-poly; with a weight, as neon:0.5, a style is a prompt of its own. 'text2art styles' lists them.",
+        ),
         drawer: str = Input(
             default="pyramid",
             choices=["pixel", "pyramid", "fft", "vqgan", "clipdraw", "line", "shapes"],
@@ -99,7 +103,7 @@ class Predictor(BasePredictor):  # type: ignore[misc]
         ),
         palette: str = Input(
             default="",
-            description="Colors to use, as '#1a1c2c,#f4f4f4,red' or a built-in palette's name.",
+            description="Colors to use: a palette's name (PICO-8), a list (#1a1c2c,red), a ramp (black->gold), a file by its address (@https://...); several are joined by semicolons.",
         ),
         make_video: bool = Input(
             default=False,
@@ -107,8 +111,8 @@ class Predictor(BasePredictor):  # type: ignore[misc]
         ),
         output_format: str = Input(
             default="png",
-            choices=["png", "webp", "jpg"],
-            description="Format of the picture.",
+            choices=["png", "webp", "jpg", "svg"],
+            description="Format of the picture; svg is for drawers made of shapes.",
         ),
         settings: str = Input(
             default="",

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from scripts import pins, settings_table
+from scripts import migration_table, pins, settings_table, styles_table
 from text2art.media.files import write_bytes
 from text2art.serving import render, schema
 
@@ -28,6 +28,14 @@ def _settings(text: str, root: Path) -> str:
     return settings_table.replace_table(text)
 
 
+def _migration(text: str, root: Path) -> str:
+    return migration_table.replace_table(text)
+
+
+def _styles(text: str, root: Path) -> str:
+    return styles_table.replace_table(text)
+
+
 def _openapi(text: str, root: Path) -> str:
     source = render.replace_block((root / "predict.py").read_text(encoding="utf-8"))
     return json.dumps(schema.openapi(source), indent=1) + "\n"
@@ -37,6 +45,8 @@ def _openapi(text: str, root: Path) -> str:
 FILES: Mapping[str, Callable[[str, Path], str]] = {
     "predict.py": _predictor,
     "docs/settings.md": _settings,
+    "docs/migration.md": _migration,
+    "docs/styles.md": _styles,
     "docs/openapi.json": _openapi,
 }
 

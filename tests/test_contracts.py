@@ -1,13 +1,17 @@
-"""Every registered drawer, perceptor and loss keeps its contract; offenders are caught."""
+"""Every registered drawer, perceptor, loss and filter keeps its contract; offenders are caught."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
+import numpy as np
 import open_clip
 import pytest
 import torch
+from PIL import Image
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,9 +20,17 @@ from text2art import registry
 from text2art.abilities import PLAIN_SVG, SvgStyle
 from text2art.core import Canvas, Drawer, ParamGroup, View
 from text2art.losses.prompt import PromptLoss, Target
+from text2art.options.filters import Group, Repeat, TilerOptions, WallpaperOptions
+from text2art.options.losses import SmoothnessOptions, SymmetryOptions
 from text2art.perceptors import toy
 from text2art.runtime import pick
-from text2art.testing import ContractBroken, check_drawer, check_loss, check_perceptor
+from text2art.testing import (
+    ContractBroken,
+    check_drawer,
+    check_filter,
+    check_loss,
+    check_perceptor,
+)
 
 CPU = pick("cpu")
 
@@ -35,9 +47,54 @@ def test_drawers(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", registry.components("losses"))
-def test_losses(name: str) -> None:
+def test_losses(name: str, tmp_path: Path) -> None:
     component = registry.find("losses", name)
-    check_loss(component.load(), build_options(component))
+    perceptor = toy.build("", CPU)
+    check_loss(component.load(), loss_options(component, tmp_path), perceptors=[perceptor])
+
+
+def loss_options(component: registry.Component, folder: Path) -> Any:
+    """Return the options of a loss, with the files that some cannot do without."""
+    table = component.load_options()
+    if component.name == "style":
+        levels = (np.random.default_rng(0).random((20, 30, 3)) * 255).astype(np.uint8)
+        Image.fromarray(levels).save(folder / "style.png")
+        return table(file=str(folder / "style.png"))  # type: ignore[misc]
+    if component.name == "aesthetic":
+        size = toy.build("", CPU).read(["a"]).shape[-1]
+        head = {"weight": torch.linspace(-1, 1, size)[None], "bias": torch.ones(1)}
+        save_file(head, folder / "head.safetensors")
+        return table(weights=str(folder / "head.safetensors"))  # type: ignore[misc]
+    return table() if table else None
+
+
+@pytest.mark.parametrize("kind", ["isotropic", "clipped", "log"])
+def test_kinds_of_smoothness(kind: Any) -> None:
+    component = registry.find("losses", "smoothness")
+    check_loss(component.load(), SmoothnessOptions(kind=kind, kernel=3, edge_order=2))
+
+
+@pytest.mark.parametrize("kind", ["vertical", "both", "rotational"])
+def test_kinds_of_symmetry(kind: Any) -> None:
+    check_loss(registry.find("losses", "symmetry").load(), SymmetryOptions(kind=kind))
+
+
+@pytest.mark.parametrize("name", registry.components("filters"))
+def test_filters(name: str) -> None:
+    component = registry.find("filters", name)
+    check_filter(component.load(), build_options(component))
+
+
+@pytest.mark.parametrize("repeat", get_args(Repeat))
+def test_ways_to_lay_tiles(repeat: Any) -> None:
+    check_filter(registry.find("filters", "tiler").load(), TilerOptions(repeat=repeat))
+
+
+@pytest.mark.parametrize("method", ["copy", "mean"])
+@pytest.mark.parametrize("group", get_args(Group))
+def test_wallpaper_groups(group: Any, method: Any) -> None:
+    options = WallpaperOptions(group=group, method=method, cells=(2, 1))
+    check_filter(registry.find("filters", "wallpaper").load(), options)
 
 
 @pytest.mark.parametrize("weight", [1.0, -1.0])
@@ -253,6 +310,9 @@ def test_a_fine_loss_passes() -> None:
         (lambda image: image.var().sqrt(), "gradient on a black picture is not finite"),
         (lambda image: image.detach().mean(), "no gradient"),
         (lambda image: image.mean() + torch.rand(()), "differ"),
+        (lambda image: image.mean().double(), "float64"),
+        (lambda image: image.diff(dim=-1).square().mean(), "one-pixel picture is nan"),
+        (lambda image: image.mean() + image.mean().detach(), "not that of its value"),
     ],
 )
 def test_offending_losses_are_caught(value: Callable[[Tensor], Tensor], message: str) -> None:

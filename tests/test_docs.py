@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from text2art import registry
+from text2art.core import Context
+from text2art.errors import SettingsError
 from text2art.options import Options
-from text2art.testing import check_drawer, check_loss
+from text2art.testing import check_drawer, check_filter, check_loss
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -43,8 +45,19 @@ def test_the_drawer_of_the_guide_keeps_the_contract() -> None:
 
 
 def test_the_loss_of_the_guide_keeps_the_contract() -> None:
-    loss, _ = blocks("docs/add-a-loss.md")
-    check_loss(run(loss)["DarknessLoss"])
+    loss, _, preparing, _ = blocks("docs/add-a-loss.md")
+    known = run(loss, Context=Context, SettingsError=SettingsError)
+    check_loss(known["DarknessLoss"])
+    indented = preparing.replace("\n", "\n    ").rstrip(" ")
+    more = run(f"class Asking(DarknessLoss):\n    {indented}", **known)
+    check_loss(more["Asking"])
+
+
+def test_the_filter_of_the_guide_keeps_the_contract() -> None:
+    made, line = blocks("docs/add-a-filter.md")
+    check_filter(run(made)["MonoFilter"])
+    found = run(f"found = {line}", Component=registry.Component)["found"]
+    assert found[0].name == "mono"
 
 
 def test_the_readme_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ def test_any_text_is_read_or_refused_clearly(source: str) -> None:
         prompts = parse_prompts(source)
     except PromptError:
         return
-    assert all(p.text and math.isfinite(p.weight) for p in prompts)
+    assert all(p.text and math.isfinite(p.weight_at(0.5, 50)) for p in prompts)
 
 
 def test_points_out_probable_misreadings() -> None:

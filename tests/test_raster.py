@@ -207,6 +207,19 @@ def test_a_wide_stroke_has_its_width_and_round_caps(backend: Backend) -> None:
     assert alpha.sum() == pytest.approx(8 * 6 + math.pi * 9, rel=2e-3)
 
 
+@pytest.mark.parametrize("width", [1.0, 2.0, 3.0])
+def test_caps_are_too_large_by_so_much(width: float) -> None:
+    """By pi/12 on average, since edges are straight within a pixel (docs/raster.md)."""
+    excess = []
+    for step in range(16):
+        turn = step * math.pi / 16
+        x, y = 5 * math.cos(turn), 5 * math.sin(turn)
+        path = [(12.3 - x, 8.2 - y), (12.3 + x, 8.2 + y)]
+        area = float(render(scene_of(path, width=width))[0, 3].detach().sum())
+        excess.append(area - 10 * width - math.pi * width**2 / 4)
+    assert np.mean(excess) == pytest.approx(math.pi / 12, abs=0.01)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("slope", [0.0, 0.3, 1.0])
 def test_thin_strokes_are_faint_not_broken(slope: float, backend: Backend) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -113,6 +114,20 @@ def test_a_video_comes_just_before_the_result(server: Server) -> None:
 def test_other_formats(server: Server, wanted: str, kind: str) -> None:
     answer = server.post({**QUICK, "iterations": 1, "output_format": wanted}).json()
     assert picture(answer["output"][-1]).format == kind
+
+
+def test_shapes_may_be_an_svg(server: Server) -> None:
+    inputs = {**QUICK, "drawer": "line", "output_format": "svg"}
+    *frames, result = server.post(inputs).json()["output"]
+    assert all(frame.startswith("data:image/png") for frame in frames)
+    head, _, body = result.partition(",")
+    assert head == "data:image/svg+xml;base64"
+    document = base64.b64decode(body).decode()
+    assert "<path" in document
+    assert "a red apple" in document  # the settings
+    answer = server.post({**inputs, "drawer": "fft"}).json()
+    assert answer["status"] == "failed"
+    assert "InputError: output_format svg: the drawer 'fft' makes no shapes" in answer["error"]
 
 
 def test_a_float_may_stand_for_an_integer(server: Server) -> None:

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from text2art import session as sessions
 from text2art.core import Frame
 from text2art.errors import MissingExtra, OutputError, SettingsError, Text2ArtError
+from text2art.media.png import read_record
 from text2art.serving import render, server, worker
 from text2art.serving.request import InputError, settings_of
 from text2art.serving.worker import Worker, interval
@@ -93,6 +94,8 @@ def test_an_upload_is_taken_and_text_is_not(tmp_path: Path) -> None:
         {"settings": "vqgan: {model: vqgan/x.ckpt}"},
         {"settings": "vqgan: {config: model.yaml}"},
         {"settings": "vqgan_checkpoint: ../x.ckpt"},
+        {"settings": "palette: 'red; @/etc/passwd'"},
+        {"settings": "lookup: {palette: '@secret.gpl'}"},
     ],
 )
 def test_strangers_name_no_files(inputs: dict[str, Any]) -> None:
@@ -129,6 +132,21 @@ def test_whatever_comes_gives_settings_or_our_own_error(name: str, value: object
     except Text2ArtError:
         return
     assert 1 <= s.steps <= 10_000
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ({"drawer": "fft"}, "'fft' makes no shapes .* use one of pixel, clipdraw, line, shapes"),
+        ({"drawer": "pixel", "protect": Path("mask.png")}, "protected part"),
+        ({"drawer": "line", "settings": "filters: wallpaper"}, "the filter wallpaper"),
+    ],
+)
+def test_what_has_no_shapes_is_no_svg(inputs: dict[str, Any], words: str) -> None:
+    asked = {"prompts": "a", "output_format": "svg", "init_image": Path("a.png"), **inputs}
+    with pytest.raises(SettingsError, match=f"output_format svg: .*{words}"):
+        settings_of(asked)
+    assert settings_of({**asked, "output_format": "png"}).output_format == "png"
 
 
 # ---- runs -----------------------------------------------------------------------------------
@@ -182,6 +200,18 @@ def test_every_file_is_new_and_stays_until_the_next_run(work: Worker, temporary:
     assert {path.parent for path in again} == set(temporary.iterdir())
 
 
+def test_an_svg_comes_last_and_pictures_before_it(work: Worker) -> None:
+    inputs = {**QUICK, "drawer": "clipdraw", "output_format": "svg", "settings": TOY}
+    paths = list(work.draw(inputs, ignore))
+    assert [path.name for path in paths] == [
+        "3_00000.png", "3_00002.png", "3_00004.png", "3_00005.svg",
+    ]  # fmt: skip
+    assert paths[-1].read_text().count("<path") > 4
+    assert read_record(paths[-1])["settings"]["output_format"] == "svg"
+    with pytest.raises(InputError, match="'pyramid' makes no shapes"):
+        next(work.draw({**inputs, "drawer": "pyramid"}, ignore))
+
+
 def test_a_seed_in_words_makes_a_plain_file_name(work: Worker) -> None:
     inputs = {**QUICK, "seed": None, "settings": TOY + "\nseed: ../Blue Moon"}
     *_, last = work.draw(inputs, ignore)
@@ -199,7 +229,7 @@ def test_metrics_are_numbers_of_a_steady_kind(work: Worker) -> None:
 def test_a_number_that_is_none_is_left_out(work: Worker, lines: list[str]) -> None:
     frame = Frame(4, torch.zeros(1, 3, 2, 2), {"prompt 1": torch.tensor(math.nan)})
     told: dict[str, Any] = {}
-    work._report(frame, Settings.of(prompts="a", seed=1), told.__setitem__)
+    work._report(frame, 250, 1, told.__setitem__)
     assert told == {"step": 4, "seed": 1}
     assert lines[-1] == "step 4/250"
 

@@ -116,7 +116,7 @@ def test_settings_are_frozen_and_comparable() -> None:
         settings.drawer = "fft"  # type: ignore[misc]
     assert settings == Settings.of(prompts=["a"], drawer="pixel", pixel={"cells": [8, 8]})
     assert settings.options("pixel").cells == (8, 8)
-    assert settings.options("smoothness") is None
+    assert settings.options("saturation") is None
 
 
 def test_given_holds_only_what_differs_and_reads_back() -> None:

@@ -54,11 +54,11 @@ def test_the_start_with_the_least_loss_goes_on(models: Models) -> None:
     drawn = frames(models, starts=4)
     late = torch.tensor([[drawn[4 * k + i].loss for i in (2, 3)] for k in range(4)]).mean(1)
     with session(models, starts=4) as running:
-        scenes = list(running._scenes)
+        scenes = list(running._play.scenes)
         list(running.frames())
         assert running.scene is scenes[int(late.argmin())]
     # It goes on where its tryout stopped: as if it had been drawn alone, over the steps it got.
-    alone = session(models, starts=4)._scenes[int(late.argmin())]
+    alone = session(models, starts=4)._play.scenes[int(late.argmin())]
     images = [frame.image for frame in loop.run(alone, 40 - 3 * 4)]
     assert torch.equal(drawn[16].image, images[4])
     assert torch.equal(drawn[39].image, images[-1])
@@ -111,7 +111,7 @@ def test_no_film_shows_the_starts_given_up(cli: Cli, monkeypatch: pytest.MonkeyP
     films: list[Any] = []
 
     class Film:
-        def __init__(self, path: Any, expected: int, comment: str = "") -> None:
+        def __init__(self, path: Any, expected: int, **_: Any) -> None:
             self.expected, self.added = expected, 0
             films.append(self)
 

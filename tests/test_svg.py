@@ -374,9 +374,18 @@ def test_the_command_line_writes_svg(cli: Cli) -> None:
     assert "metadata" not in text
 
 
+def test_the_format_may_be_a_setting(cli: Cli) -> None:
+    answer = draw(cli, "--drawer=line", "--output-format=svg")
+    assert answer.code == 0
+    assert answer.last.startswith("outputs/")
+    assert answer.last.endswith(".svg")
+    assert read_record(Path(answer.last))["settings"]["output_format"] == "svg"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--drawer=fft", "--output-format=svg"], "'fft' makes no shapes"),
         (["--drawer=fft", "--out=a.svg"], "'fft' makes no shapes .* use one of pixel, clipdraw"),
         (["--drawer=line", "--out=no/such\0.svg"], "cannot write|null"),
         (["--drawer=line", "--out=a.svg", "--svg-millimeters=0"], "svg-millimeters"),

@@ -17,7 +17,8 @@ from PIL import Image
 
 from text2art.errors import MissingExtra, OutputError
 from text2art.media import video
-from text2art.media.video import VideoWriter, check_encoder, fitted, frame_rate
+from text2art.media.pace import frame_rate
+from text2art.media.video import VideoWriter, check_encoder, fitted
 
 av = pytest.importorskip("av", reason="needs the extra [video]")
 NAMES = ["a.mp4", "a.gif", "a.webp"]
@@ -141,7 +142,7 @@ def test_equal_films_are_equal_bytes(tmp_path: Path, name: str) -> None:
     assert write(tmp_path / name, 8).read_bytes() == write(tmp_path / f"b{name}", 8).read_bytes()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith(".mp4")])
 def test_what_is_transparent_is_put_on_white(tmp_path: Path, name: str) -> None:
     with VideoWriter(tmp_path / name, 2) as film:
         for level in (0, 255):

@@ -60,9 +60,38 @@ class SvgSource(Protocol):
 
 
 @runtime_checkable
+class Movable(Protocol):
+    """A drawer whose picture can be moved, turned and enlarged without drawing it anew."""
+
+    def move_(self, matrix: Tensor) -> None:
+        """Move every point p, in pixels from the upper left corner, to `matrix @ (p, 1)`.
+
+        Args:
+            matrix: `(2, 3)`.
+        """
+        ...
+
+
+@runtime_checkable
 class Annealed(Protocol):
     """A drawer that changes its ways as the run goes on: soft edges first, more strokes later."""
 
     def at_(self, progress: float) -> None:
         """Learn what share of the run is over, in [0, 1], before each picture but the result."""
+        ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A loss or filter that knows more than it was built with, which checkpoints have to keep.
+
+    What a drawer knows is in its `state_dict`.
+    """
+
+    def memory(self) -> Mapping[str, Any]:
+        """Return it: tensors and plain values by name."""
+        ...
+
+    def recall_(self, memory: Mapping[str, Any]) -> None:
+        """Take over what `memory` gave."""
         ...

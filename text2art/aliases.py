@@ -35,6 +35,9 @@ SWITCHES: Mapping[str, Mapping[str, Any]] = {
 # What the words of an old setting are under its new name.
 WORDS: Mapping[str, Mapping[str, float]] = {"ezsize": {"small": 1, "medium": 2, "large": 4}}
 
+# pixray's settings that count differently: the new name, and what their value is multiplied by.
+SCALED: Mapping[str, tuple[str, float]] = {"init_weight_dist": ("init_weight", 0.5)}
+
 # Component names of the ancestors.
 DRAWERS: Mapping[str, str] = {
     "pixeldraw": "pixel",
@@ -118,6 +121,9 @@ def modernize(values: Mapping[str, Any], clash: Callable[[str, str], Exception])
             continue
         if key in WORDS:
             value = number(key, value)
+        if key in SCALED:
+            key, factor = SCALED[key]
+            value = _multiplied(value, factor)
         if key in NESTED:
             nested.append((name, *NESTED[key], value))
             continue

@@ -10,10 +10,12 @@ from typing import Any
 from PIL import Image
 
 from text2art.abilities import CellSource, SvgSource, SvgStyle
-from text2art.core import Frame
+from text2art.core import Frame, Loss
 from text2art.errors import OutputError
 from text2art.media.convert import to_pil
+from text2art.media.exports import PixelExports
 from text2art.media.files import check_target, write_bytes
+from text2art.media.pace import pace_of
 from text2art.media.png import record_text, save_picture
 from text2art.media.video import VideoWriter
 from text2art.models import Models
@@ -22,7 +24,7 @@ from text2art.settings import Settings
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(PixelExports):
     """A finished picture and how it came to be.
 
     Attributes:
@@ -88,17 +90,48 @@ class Result:
         if self.shapes is None:
             raise OutputError(
                 f"cannot write {str(target)!r}: the picture is not made of shapes (or part of it "
-                "is protected): write a .png"
+                "is protected, or filters change it): write a .png"
             )
         style = SvgStyle(self.record if metadata else None, millimeters, layers, travel)
         return write_bytes(target, self.shapes.svg(style).encode())
 
-    def save_video(self, path: str | Path) -> Path:
+    def save_video(
+        self,
+        path: str | Path,
+        *,
+        seconds: float | None = None,
+        fps: float | None = None,
+        hold: float | None = None,
+        ping_pong: bool | None = None,
+    ) -> Path:
         """Write a film of `frames`: MP4, GIF or WebP by the name's ending.
 
-        Draw with `display_every=1` for a film of every step.
+        Draw with `display_every=1` for a film of every step. What is not given here is as the
+        settings have it (`video_seconds`, `video_fps`, `video_hold`, `video_ping_pong`).
+
+        Args:
+            path: ends in .mp4, .gif or .webp.
+            seconds: length of the film, the hold and the way back included.
+            fps: pictures per second, in place of a length.
+            hold: seconds that the result stays.
+            ping_pong: whether the film goes back to its beginning.
+
+        Raises:
+            SettingsError: a number is out of range, or both a length and a rate are given.
+            OutputError: it cannot be written.
         """
-        with VideoWriter(Path(path), len(self.frames), comment=record_text(self.record)) as film:
+        given: dict[str, float | None] = {
+            "video_seconds": seconds,
+            "video_fps": fps,
+            "video_hold": hold,
+            "video_ping_pong": ping_pong,
+        }
+        changes: dict[str, Any] = {n: value for n, value in given.items() if value is not None}
+        if seconds is not None or fps is not None:  # one takes the other's place
+            changes = {"video_seconds": None, "video_fps": None, **changes}
+        pace = pace_of(self.settings.changed(**changes))
+        note = record_text(self.record)
+        with VideoWriter(Path(path), len(self.frames), pace=pace, comment=note) as film:
             for frame in self.frames:
                 film.add(frame)
         return Path(path)
@@ -108,12 +141,19 @@ class Result:
         return self.image._repr_png_() or b""
 
 
-def draw(prompts: str | Sequence[str], *, models: Models | None = None, **settings: Any) -> Result:
+def draw(
+    prompts: str | Sequence[str],
+    *,
+    models: Models | None = None,
+    extra_losses: Sequence[Loss] = (),
+    **settings: Any,
+) -> Result:
     """Draw a picture.
 
     Args:
         prompts: what to draw, as `"a red apple | photo:-0.3"` or a list of such.
         models: loaded models to use again; by default they are loaded for this call.
+        extra_losses: losses of your own (`core.Loss`), beside those of the setting `losses`.
         settings: any setting by name: `drawer="pixel"`, `seed=1`, `pixel={"cells": "48x48"}`.
             Files are written by the result's `save` and `save_video`, whatever `output_format` and
             `make_video` say.
@@ -122,13 +162,11 @@ def draw(prompts: str | Sequence[str], *, models: Models | None = None, **settin
         Text2ArtError: with one readable line about what to change.
     """
     wanted = Settings.of(prompts=prompts, **settings)
-    with Session(wanted, models=models) as session:
+    with Session(wanted, models=models, extra_losses=extra_losses) as session:
         kept: list[Image.Image] = []
         last: Frame | None = None
         for frame in session.frames():
-            every = wanted.display_every
-            shown = not frame.tryout and every and frame.step % every == 0
-            if frame.final or shown:
+            if session.shows(frame) and not frame.tryout:
                 kept.append(to_pil(frame.image))
             last = frame
         assert last is not None

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from text2art.palettes.colors import TO_LAB, TO_LMS
+
 # Square root of the covariance of natural images' RGB, as in lucid (Olah et al., "Feature
 # Visualization", Distill 2017): its columns are lightness, red-cyan and green-violet axes.
 _NATURAL = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
 
-# Linear sRGB to cone responses and their cube roots to Oklab (B. Ottosson, "A perceptual color
-# space for image processing", 2020).
-_TO_LMS = (
-    (0.4122214708, 0.5363325363, 0.0514459929),
-    (0.2119034982, 0.6806995451, 0.1073969566),
-    (0.0883024619, 0.2817188376, 0.6299787005),
+# Oklab's cube roots and then linear sRGB again, as published where `TO_LMS` is from.
+_FROM_LAB = (
+    (1.0, 0.3963377774, 0.2158037573),
+    (1.0, -0.1055613458, -0.0638541728),
+    (1.0, -0.0894841775, -1.2914855480),
 )
-_TO_LAB = (
-    (0.2104542553, 0.7936177850, -0.0040720468),
-    (1.9779984951, -2.4285922050, 0.4505937099),
-    (0.0259040371, 0.7827717662, -0.8086757660),
+_FROM_LMS = (
+    (4.0767416621, -3.3077115913, 0.2309699292),
+    (-1.2684380046, 2.6097574011, -0.3413193965),
+    (-0.0041960863, -0.7034186147, 1.7076147010),
 )
 
 
@@ -47,8 +49,16 @@ def oklab(rgb: Tensor) -> Tensor:
     Near black the curve is bounded away from zero, where a cube root has no finite gradient.
     """
     linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb.clamp(min=0) + 0.055) / 1.055) ** 2.4)
-    cones = (linear @ rgb.new_tensor(_TO_LMS).T).clamp(min=1e-6)
-    return cones ** (1 / 3) @ rgb.new_tensor(_TO_LAB).T
+    cones = (linear @ rgb.new_tensor(TO_LMS).T).clamp(min=1e-6)
+    return cones ** (1 / 3) @ rgb.new_tensor(TO_LAB).T
+
+
+def from_oklab(lab: Tensor) -> Tensor:
+    """Take Oklab to sRGB in [0, 1], along the last dimension; what sRGB lacks is clamped."""
+    cones = (lab @ lab.new_tensor(_FROM_LAB).T) ** 3
+    linear = cones @ lab.new_tensor(_FROM_LMS).T
+    curve = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
+    return clamp_with_gradient(torch.where(linear <= 0.0031308, 12.92 * linear, curve))
 
 
 class Snap(nn.Module):
@@ -76,6 +86,11 @@ class Snap(nn.Module):
         # The palette comes from the settings, so it is no part of the state.
         self.register_buffer("_palette", palette, persistent=False)
         self.register_buffer("_lab", oklab(palette), persistent=False)
+
+    @property
+    def palette(self) -> Tensor:
+        """The palette, `(K, 3)`."""
+        return self._palette
 
     @torch.no_grad()
     def nearest(self, image: Tensor) -> Tensor:
@@ -109,6 +124,76 @@ class _Committed(torch.autograd.Function):
         (off,) = ctx.saved_tensors
         gradient = gradients[0]
         return gradient + ctx.pull * gradient.abs().mean() * off, None, None
+
+
+def over(top: Tensor, bottom: Tensor) -> Tensor:
+    """Lay pictures over each other, both `(1, 3 or 4, H, W)` with straight alpha, in sRGB.
+
+    The operator "over" of Porter and Duff, "Compositing digital images" (SIGGRAPH 1984). The result
+    has alpha if the lower one has.
+    """
+    if top.shape[1] == 3:
+        return top if bottom.shape[1] == 3 else with_alpha(top)
+    color, alpha = top[:, :3], top[:, 3:]
+    if bottom.shape[1] == 3:
+        return alpha * color + (1 - alpha) * bottom
+    beneath = (1 - alpha) * bottom[:, 3:]
+    whole = alpha + beneath
+    mixed = (alpha * color + beneath * bottom[:, :3]) / whole.clamp(min=1e-6)
+    return torch.cat([torch.where(whole > 1e-6, mixed, color), whole], dim=1)
+
+
+def with_alpha(picture: Tensor, alpha: float = 1.0) -> Tensor:
+    """Return `(1, 4, H, W)`: a picture whose alpha, 1 if it has none, is multiplied by `alpha`."""
+    if picture.shape[1] == 4:
+        return torch.cat([picture[:, :3], picture[:, 3:] * alpha], dim=1)
+    return torch.cat([picture, torch.full_like(picture[:, :1], alpha)], dim=1)
+
+
+def premultiplied(picture: Tensor) -> Tensor:
+    """Return `(1, 4, H, W)` of color times alpha, and alpha, from straight alpha."""
+    return torch.cat([picture[:, :3] * picture[:, 3:], picture[:, 3:]], dim=1)
+
+
+def blend(one: Tensor, other: Tensor, share: float) -> Tensor:
+    """Fade from `other` (share 0) to `one` (share 1), with alpha if `other` has it."""
+    channels = other.shape[1]
+    both = torch.cat([taken(one, channels), taken(other, channels)])
+    return mixed(lambda colors: share * colors[:1] + (1 - share) * colors[1:], both)
+
+
+def taken(picture: Tensor, channels: int) -> Tensor:
+    """Return what a drawer of 3 or 4 channels takes of a picture: its colors, or with alpha."""
+    return picture[:, :3] if channels == 3 else with_alpha(picture)
+
+
+def snapped(snap: Snap, picture: Tensor) -> Tensor:
+    """Snap the colors of `(1, 3 or 4, H, W)`; alpha stays."""
+    if picture.shape[1] == 3:
+        return snap(picture)  # type: ignore[no-any-return]
+    return torch.cat([snap(picture[:, :3]), picture[:, 3:]], dim=1)
+
+
+def mixed(mix_colors: Callable[[Tensor], Tensor], picture: Tensor) -> Tensor:
+    """Average or resize a picture so that colors count by their alpha, if it has any."""
+    if picture.shape[1] == 3:
+        return mix_colors(picture)
+    whole = mix_colors(premultiplied(picture))
+    # Less alpha than this shows nothing, and would give its color huge gradients.
+    return torch.cat([(whole[:, :3] / whole[:, 3:].clamp(min=1e-3)).clamp(0, 1), whole[:, 3:]], 1)
+
+
+_BEYOND = 0.1  # how far the sigmoid reaches beyond 0 and 1
+
+
+def opacity(logits: Tensor) -> Tensor:
+    """Take any numbers to alpha in [0, 1], both ends of which can be reached."""
+    return clamp_with_gradient((1 + 2 * _BEYOND) * torch.sigmoid(logits) - _BEYOND)
+
+
+def opacity_logits(alpha: Tensor) -> Tensor:
+    """Return the numbers that `opacity` takes to alpha."""
+    return torch.logit((alpha.clamp(0, 1) + _BEYOND) / (1 + 2 * _BEYOND))
 
 
 def clamp_with_gradient(image: Tensor) -> Tensor:

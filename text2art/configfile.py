@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from text2art import aliases, fields
+from text2art import aliases, fields, weighted
 from text2art.errors import InputFileError, SettingsError, did_you_mean
 from text2art.media.png import READABLE, read_record
 from text2art.settings import Settings
@@ -113,14 +113,15 @@ def nested(name: str, value: Any) -> dict[str, Any]:
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
     """Lay settings over each other; later layers win.
 
-    Old names count as the new ones they stand for. Options of a component are merged one by one;
-    every other value replaces what was there. Empty text in a setting that is not text unsets it.
+    Old names count as the new ones they stand for, arguments in `losses` and `filters` as options
+    of the components. Options of a component are merged one by one; every other value replaces
+    what was there. Empty text in a setting that is not text unsets it.
     """
     rows = {row.name: row for row in fields.rows()}
     groups = {name.partition(".")[0] for name in rows if "." in name}
     result: dict[str, Any] = {}
     for layer in layers:
-        modern = aliases.modernize(_unfolded(layer), _clash)
+        modern = weighted.spread(aliases.modernize(_unfolded(layer), _clash))
         for name, value in modern.items():
             if name in groups and isinstance(value, Mapping):
                 below = result.get(name)
@@ -142,7 +143,7 @@ def dump_settings(settings: Settings) -> str:
 
 def _known_names() -> frozenset[str]:
     rows = fields.rows()
-    old = (*aliases.RENAMED, *aliases.NESTED, *aliases.SWITCHES)
+    old = (*aliases.RENAMED, *aliases.NESTED, *aliases.SWITCHES, *aliases.SCALED)
     return frozenset((*(row.name for row in rows), *old))
 
 

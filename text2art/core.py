@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import abc
 import enum
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypedDict, TypeVar, runtime_checkable
+from typing import ClassVar, Protocol, TypedDict, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import NotRequired
 
 from text2art.abilities import Annealed
 from text2art.chunks import Chunks
@@ -25,6 +27,7 @@ class ParamGroup(TypedDict):
     name: str
     params: list[nn.Parameter]
     lr: float
+    weight_decay: NotRequired[float]  # 0 where a parameter's zero means something, as a place
 
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -52,6 +55,7 @@ class Canvas:
         device: where its parameters live.
         stream: gives an independent CPU random stream for a purpose ("pyramid/start").
         palette: `(K, 3)` colors in [0, 1] to be used, or None for any.
+        transparent: whether the picture has alpha; only for drawers that say they can.
         network: gives the frozen network of a key on `device`, loading it if it is not there yet.
     """
 
@@ -61,13 +65,20 @@ class Canvas:
     stream: Callable[[str], torch.Generator]
     palette: Tensor | None = None
     network: Networks = loaded_anew
+    transparent: bool = False
 
 
 class Drawer(nn.Module, abc.ABC):
     """A picture as a differentiable function of its own parameters.
 
     Built as `Drawer(canvas, options)`; `options` is the drawer's options table.
+
+    Attributes:
+        has_alpha: whether it can draw on nothing: then it gives 4 channels on a transparent canvas,
+            and takes the alpha of pictures that it is to resemble.
     """
+
+    has_alpha: ClassVar[bool] = False
 
     @abc.abstractmethod
     def forward(self) -> Tensor:
@@ -79,7 +90,20 @@ class Drawer(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def fit_(self, picture: Tensor) -> None:
-        """Change the parameters so that the picture resembles `(1, 3, H, W)` in [0, 1]."""
+        """Change the parameters so that the picture resembles `(1, 3 or 4, H, W)` in [0, 1]."""
+
+    @torch.no_grad()
+    def shown(self) -> Tensor:
+        """Return the picture as it would be if it were the result now, without a graph."""
+        training = self.training
+        self.train(False)
+        picture: Tensor = self()
+        self.train(training)
+        return picture
+
+    def adjust_(self, picture: Tensor) -> None:
+        """Take over a change of the present picture, as an overlay; by default `fit_`."""
+        self.fit_(picture)
 
     def project_(self) -> None:
         """Move the parameters back to what is valid, after an update."""
@@ -153,6 +177,22 @@ class Cutouts(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What is looked at in place of the whole picture: a part of it, or another picture.
+
+    Attributes:
+        show: makes it of the picture `(1, 3 or 4, H, W)`; alpha is laid over the looks' fill color.
+        cutouts: chooses and cuts its looks; None = those of the run, so that it is seen in the
+            very ways in which the picture is.
+        whole: whether it is a picture of its own, which look filters change as they do the run's.
+    """
+
+    show: Callable[[Tensor], Tensor]
+    cutouts: Cutouts | None = None
+    whole: bool = False
+
+
 class View:
     """The picture of one step and what losses may ask about it, each computed at most once.
 
@@ -170,40 +210,63 @@ class View:
         progress: float,
         cutouts: Cutouts,
         chunks: Chunks | None = None,
+        look: Callable[[Tensor], Tensor] = lambda image: image,
+        turn: int | None = None,
     ) -> None:
+        """Make the view of a step.
+
+        `look` changes the picture where it is looked at only; `turn` is what the looks are random
+        by in place of the step.
+        """
         self.image = image
         self.step = step
         self.progress = progress
         self.scores: dict[str, Tensor] = {}
         self._cutouts = cutouts
         self._chunks = Chunks() if chunks is None else chunks
-        self._looks: Looks | None = None
-        self._crops: dict[int, Tensor] = {}
-        self._seen: dict[int, tuple[Perceptor, Tensor]] = {}
+        self._look = look
+        self._turn = step if turn is None else turn
+        self._shown: dict[Sight | None, tuple[Tensor, Looks]] = {}
+        self._crops: dict[tuple[Sight | None, int], Tensor] = {}
+        self._seen: dict[tuple[Sight | None, int], tuple[Perceptor, Tensor]] = {}
 
-    def crops(self, size: int) -> Tensor:
-        """Return this step's crops at a size; every size shows the same looks."""
-        if self._looks is None:
-            height, width = self.image.shape[-2:]
-            self._looks = self._cutouts.choose(self.step, self.progress, width, height)
-        if size not in self._crops:
-            self._crops[size] = self._cutouts.cut(self.image, self._looks, size)
-        return self._crops[size]
+    def crops(self, size: int, of: Sight | None = None) -> Tensor:
+        """Return this step's crops at a size, of the picture or a sight.
 
-    def seen(self, perceptor: Perceptor) -> Tensor:
-        """Return the perceptor's embeddings of this step's crops, `(N, D)`."""
-        key = id(perceptor)
+        Every size shows the same looks.
+        """
+        if (of, size) not in self._crops:
+            image, looks = self._looked_at(of)
+            self._crops[of, size] = self._cutouts_of(of).cut(image, looks, size)
+        return self._crops[of, size]
+
+    def seen(self, perceptor: Perceptor, of: Sight | None = None) -> Tensor:
+        """Return the perceptor's embeddings of the crops of the picture or a sight, `(N, D)`."""
+        key = (of, id(perceptor))
         if key not in self._seen:  # the perceptor is kept with it, so that its id stays its own
-            seen = self._chunks.see(perceptor, self.crops(perceptor.size))
+            seen = self._chunks.see(perceptor, self.crops(perceptor.size, of))
             self._seen[key] = (perceptor, seen)
         return self._seen[key][1]
+
+    def _cutouts_of(self, sight: Sight | None) -> Cutouts:
+        return self._cutouts if sight is None or sight.cutouts is None else sight.cutouts
+
+    def _looked_at(self, sight: Sight | None) -> tuple[Tensor, Looks]:
+        if sight not in self._shown:
+            image = self.image if sight is None else sight.show(self.image)
+            if sight is None or sight.whole:
+                image = self._look(image)
+            height, width = image.shape[-2:]
+            looks = self._cutouts_of(sight).choose(self._turn, self.progress, width, height)
+            self._shown[sight] = (image, looks)
+        return self._shown[sight]
 
 
 @runtime_checkable
 class Loss(Protocol):
     """Turns what was seen into one number; smaller is better.
 
-    Built as `Loss(weight, options)` by registry name.
+    Built as `Loss(weight, options)` by registry name; `Prepared` losses learn of the run then.
     """
 
     name: str
@@ -211,6 +274,73 @@ class Loss(Protocol):
 
     def __call__(self, view: View) -> Tensor:
         """Return a scalar."""
+        ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a loss may know of the run it is part of, before the first step.
+
+    Attributes:
+        canvas: size, device, random streams, palette and shared networks of the picture.
+        perceptors: who looks, and how much each counts.
+    """
+
+    canvas: Canvas
+    perceptors: Sequence[tuple[Perceptor, float]] = ()
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """A loss that needs more than its weight and options; found by `isinstance`."""
+
+    def prepare_(self, context: Context) -> None:
+        """Take what is needed from the run: called once, before the first view.
+
+        Raises:
+            SettingsError: something is missing, such as a palette.
+        """
+        ...
+
+
+@runtime_checkable
+class Filter(Protocol):
+    """Changes the drawer's picture before it is looked at, shown and saved.
+
+    Built as `Filter(weight, options, canvas)` by registry name. A filter that changes only how the
+    picture is looked at is a `LookFilter` instead; one may be both.
+
+    Attributes:
+        name: what settings and reports call it.
+        weight: how much of it there is, in [0, 1]; 1 is all.
+    """
+
+    name: str
+    weight: float
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Return another picture of the same shape in [0, 1], differentiably."""
+        ...
+
+
+@runtime_checkable
+class LookFilter(Protocol):
+    """Changes what the looks of a step see; the picture that is shown and saved stays."""
+
+    name: str
+    weight: float
+
+    def look(self, image: Tensor, step: int) -> Tensor:
+        """Return `(N, C, H, W)` as it is looked at; the same step moves every picture alike."""
+        ...
+
+
+@runtime_checkable
+class LossSource(Protocol):
+    """A filter that brings losses of its own; found by `isinstance`."""
+
+    def losses(self) -> Sequence[Loss]:
+        """Return them; they see the picture as filters have left it."""
         ...
 
 
@@ -225,6 +355,7 @@ class Frame:
         scores: how well each prompt is met, mean cosine in [-1, 1], detached scalars.
         final: whether this is the result.
         tryout: whether this start may still be given up for a better one.
+        filmed: whether films show it.
     """
 
     step: int
@@ -233,6 +364,7 @@ class Frame:
     scores: Mapping[str, Tensor] = field(default_factory=dict)
     final: bool = False
     tryout: bool = False
+    filmed: bool = True
 
     @property
     def loss(self) -> float:
@@ -258,13 +390,21 @@ class Schedule(Protocol):
         ...
 
 
+_PASS = 10_000_000  # more than any run has steps: what is random by step is other in each pass
+
+
 @dataclass
 class Scene:
     """Everything the loop needs, and nothing it knows by name.
 
     Attributes:
         filters: change the drawer's picture, in turn, before it is looked at or shown.
+        look_filters: change it, in turn, before it is looked at, and only there.
         chunks: how many looks go through a perceptor at a time.
+        passes: looks of how many kinds a step takes, one after the other; their gradients add up.
+        edits: change the drawer before a step, given the step and the number of steps.
+        since: progress at the first step, for what goes on from a picture that is there.
+        begin: number of updates made before the first step, in other scenes of the same run.
     """
 
     drawer: Drawer
@@ -273,21 +413,44 @@ class Scene:
     optimizer: torch.optim.Optimizer
     schedule: Schedule
     filters: Sequence[Callable[[Tensor], Tensor]] = ()
+    look_filters: Sequence[LookFilter] = ()
     chunks: Chunks = field(default_factory=Chunks)
+    passes: int = 1
+    edits: Sequence[Callable[[int, int], None]] = ()
+    since: float = 0.0
+    begin: int = 0
 
-    def view(self, step: int, steps: int, *, final: bool = False) -> View:
+    def progress(self, step: int, steps: int) -> float:
+        """Return what share of the run is over, in [0, 1]."""
+        return self.since + (1 - self.since) * step / max(steps, 1)
+
+    def view(self, step: int, steps: int, *, final: bool = False, number: int = 0) -> View:
         """Return the picture of a step, ready to be asked about.
 
         The result is drawn in evaluation mode: some drawers show an average there, or crisp edges.
+
+        Args:
+            step: number of updates made before it in this scene.
+            steps: of this scene.
+            final: whether it is the result.
+            number: of the pass, 0 for the first.
         """
         self.drawer.train(not final)
-        progress = step / max(steps, 1)
+        progress = self.progress(step, steps)
         if not final and isinstance(self.drawer, Annealed):
             self.drawer.at_(progress)
         image = self.drawer()
         for change in self.filters:
             image = change(image)
-        return View(image, step, progress, self.cutouts, self.chunks)
+        made = self.begin + step
+        turn = made + number * _PASS
+        look = functools.partial(self._look, turn)
+        return View(image, made, progress, self.cutouts, self.chunks, look, turn)
+
+    def _look(self, step: int, image: Tensor) -> Tensor:
+        for change in self.look_filters:
+            image = change.look(image, step)
+        return image
 
     def terms(self, view: View) -> dict[str, Tensor]:
         """Return every weighted loss of a view, by name."""

@@ -8,6 +8,7 @@ Every message says what is wrong, what was given and what to do. Each face turns
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -23,12 +24,46 @@ class UnknownComponent(SettingsError):
     """A drawer, perceptor, loss, filter or cutout recipe of this name is not registered."""
 
 
-class PromptError(SettingsError):
+class PointedError(SettingsError):
+    """A text, or a part of one, cannot be read.
+
+    Attributes:
+        source: the text that was read, "" where the fault is in no one place.
+        at: index of the fault in it.
+    """
+
+    def __init__(self, message: str, source: str = "", at: int = 0) -> None:
+        super().__init__(message)
+        self.source, self.at = source, at
+
+    @property
+    def pointer(self) -> str:
+        """Two lines, the text and a caret under the fault; "" where there is no one place."""
+        return pointer(self.source, self.at) if self.source.strip() else ""
+
+
+class PromptError(PointedError):
     """A prompt cannot be read."""
+
+
+class PaletteError(PointedError):
+    """A palette cannot be read."""
+
+
+class ListError(PointedError):
+    """A list of losses or filters cannot be read."""
+
+
+class UnknownInList(ListError, UnknownComponent):
+    """A list of losses or filters names what is not registered."""
 
 
 class InputFileError(SettingsError):
     """A file or URL given by the caller cannot be used (missing, broken, too big, not allowed)."""
+
+
+class CheckpointError(InputFileError):
+    """A checkpoint cannot be gone on from: damaged, of another version, model or drawing."""
 
 
 class WeightsError(Text2ArtError):
@@ -69,3 +104,29 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     lowered = {name.lower(): name for name in names}
     near = difflib.get_close_matches(given.lower(), lowered, n=1, cutoff=0.6)
     return f" Did you mean {lowered[near[0]]!r}?" if near else ""
+
+
+_SHOWN = 72  # characters of a text that are shown around a fault
+
+
+def pointer(source: str, at: int) -> str:
+    """Return the part of a text around a fault, and below it a caret under the fault.
+
+    Args:
+        source: the text; what cannot be printed is shown as spaces.
+        at: index of the fault; beyond the end it is behind the last character.
+    """
+    at = max(0, min(at, len(source)))
+    start = max(0, min(at - _SHOWN // 2, len(source) - _SHOWN))
+    end = start + _SHOWN
+    line = "".join(c if c.isprintable() else " " for c in source[start:end])
+    before = "..." if start else ""
+    columns = sum(map(_columns, line[: at - start]))
+    return f"{before}{line}{'...' * (end < len(source))}\n{' ' * (len(before) + columns)}^"
+
+
+def _columns(character: str) -> int:
+    """Return how many columns of a terminal a character takes."""
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -31,7 +31,13 @@ def _names_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
         annotation = model.model_fields[str(part)].annotation
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             model = annotation
-    tables = (aliases.RENAMED, aliases.NESTED, aliases.STROKES, aliases.SWITCHES)
+    tables = (
+        aliases.RENAMED,
+        aliases.NESTED,
+        aliases.STROKES,
+        aliases.SWITCHES,
+        aliases.SCALED,
+    )
     old = [name for table in tables for name in table] if not path else []
     return [*model.model_fields, *old]
 

@@ -13,6 +13,19 @@ from pydantic.fields import FieldInfo
 from text2art import aliases, registry
 from text2art.settings import Settings
 
+# Headings in order; those of components come after them.
+GROUPS = (
+    "picture",
+    "prompts",
+    "start",
+    "guidance",
+    "optimization",
+    "overlay",
+    "transparency",
+    "animation",
+    "output",
+)
+
 
 @dataclass(frozen=True)
 class Row:
@@ -61,7 +74,16 @@ class Row:
 
 def rows() -> list[Row]:
     """Return a row for every setting, core settings first, then each component's options."""
-    return list(_rows(Settings, "", ""))
+    return sorted(_rows(Settings, "", ""), key=lambda row: _place(row.group))
+
+
+def rows_of(model: type[BaseModel], group: str) -> list[Row]:
+    """Return a row for every field of a model that is no part of the settings."""
+    return list(_rows(model, "", group))
+
+
+def _place(group: str) -> int:
+    return GROUPS.index(group) if group in GROUPS else len(GROUPS)
 
 
 def _rows(model: type[BaseModel], prefix: str, group: str) -> Iterator[Row]:

@@ -28,12 +28,15 @@ def run(scene: Scene, steps: int, start: int = 0) -> Iterator[Frame]:
         OutOfMemory: not even one look at a time fits.
     """
     for step in range(start, steps):
+        with torch.no_grad():
+            for edit in scene.edits:
+                edit(step, steps)
         yield _update(scene, step, steps)  # while the caller has the frame, its crops are gone
 
 
 def _update(scene: Scene, step: int, steps: int) -> Frame:
     view, terms = _fitting(scene, lambda: _pull(scene, step, steps))
-    scene.schedule.apply_(scene.optimizer, step / steps)
+    scene.schedule.apply_(scene.optimizer, scene.progress(step, steps))
     scene.optimizer.step()
     with torch.no_grad():
         scene.drawer.project_()
@@ -47,6 +50,9 @@ def _pull(scene: Scene, step: int, steps: int) -> tuple[View, dict[str, torch.Te
         terms = scene.terms(view)
         scene.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(torch.stack(list(terms.values())).sum())
+        for number in range(1, scene.passes):  # one after the other: only one is in memory
+            more = scene.terms(scene.view(step, steps, number=number))
+            torch.autograd.backward(torch.stack(list(more.values())).sum())
     return view, terms
 
 

@@ -23,6 +23,24 @@ STARTER = "starter"
 _CLIP = "open_clip"
 
 
+class NotedNetworks:
+    """Networks from a cache, and which of them a picture depends on.
+
+    Attributes:
+        used: their digests by name.
+    """
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self.used: dict[str, str] = {}
+
+    def __call__(self, key: str, load: Callable[[], Net], /) -> Net:
+        """See `core.Networks`."""
+        net = self._models.network(key, load)
+        self.used[str(getattr(net, "name", key))] = str(getattr(net, "digest", ""))
+        return net
+
+
 class Models:
     """A cache of frozen perceptors on one runtime. Safe to share between sessions and threads."""
 

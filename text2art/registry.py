@@ -56,6 +56,8 @@ class Component:
 
 
 _DRAWERS = "text2art.options.drawers"
+_LOSSES = "text2art.options.losses"
+_FILTERS = "text2art.options.filters"
 BUILTIN: Mapping[str, tuple[Component, ...]] = {
     "drawers": (
         Component(
@@ -123,6 +125,7 @@ BUILTIN: Mapping[str, tuple[Component, ...]] = {
             "smoothness",
             "text2art.losses.smoothness:SmoothnessLoss",
             "Total variation: calms pixel noise.",
+            f"{_LOSSES}:SmoothnessOptions",
         ),
         Component(
             "framing",
@@ -137,10 +140,75 @@ BUILTIN: Mapping[str, tuple[Component, ...]] = {
         Component(
             "symmetry",
             "text2art.losses.symmetry:SymmetryLoss",
-            "Mirror symmetry from left to right.",
+            "Mirror symmetry, or that of a half turn.",
+            f"{_LOSSES}:SymmetryOptions",
+        ),
+        Component(
+            "palette",
+            "text2art.losses.palette:PaletteLoss",
+            "Colors near those of the palette.",
+        ),
+        Component(
+            "edge",
+            "text2art.losses.edge:EdgeLoss",
+            "A border of one color, or like another picture's.",
+            f"{_LOSSES}:EdgeOptions",
+        ),
+        Component(
+            "gaussian",
+            "text2art.losses.gaussian:GaussianLoss",
+            "The picture fades to a color away from its middle.",
+            f"{_LOSSES}:GaussianOptions",
+        ),
+        Component(
+            "style",
+            "text2art.losses.style:StyleLoss",
+            "Colors and textures of another picture.",
+            f"{_LOSSES}:StyleOptions",
+        ),
+        Component(
+            "aesthetic",
+            "text2art.losses.aesthetic:AestheticLoss",
+            "What a head learnt from ratings rates highly.",
+            f"{_LOSSES}:AestheticOptions",
+        ),
+        Component(
+            "range",
+            "text2art.losses.range:RangeLoss",
+            "Colors not too dark and not too bright.",
+            f"{_LOSSES}:RangeOptions",
+        ),
+        Component(
+            "tv",
+            "text2art.losses.tv:TvLoss",
+            "Total variation in squares: blurs hard edges, too.",
+        ),
+        Component(
+            "transparency",
+            "text2art.losses.transparency:TransparencyLoss",
+            "As little opacity as will do, of pictures with alpha.",
         ),
     ),
-    "filters": (),
+    "filters": (
+        Component(
+            "lookup",
+            "text2art.filters.lookup:LookupFilter",
+            "Every pixel in a color of the palette.",
+            f"{_FILTERS}:LookupOptions",
+        ),
+        Component(
+            "tiler",
+            "text2art.filters.tiler:TilerFilter",
+            "A seamless tile: edges meet, in a grid, as bricks, mirrored.",
+            f"{_FILTERS}:TilerOptions",
+        ),
+        Component(
+            "wallpaper",
+            "text2art.filters.wallpaper:WallpaperFilter",
+            "A pattern with the symmetry of one of the 17 wallpaper groups.",
+            f"{_FILTERS}:WallpaperOptions",
+        ),
+    ),
     "cutouts": (
         Component(
             "views",

@@ -6,7 +6,7 @@ import gc
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -89,6 +89,11 @@ def freeze(module: nn.Module) -> nn.Module:
 def move(tensor: Tensor, like: Tensor) -> Tensor:
     """Return `tensor` on the device of `like`, without waiting for the copy."""
     return tensor.to(like.device, non_blocking=True)
+
+
+def on_device_of(tensor: Tensor) -> AbstractContextManager[object]:
+    """Return a context in which kernels are started on the device of `tensor`, if it is CUDA."""
+    return torch.cuda.device(tensor.device) if tensor.is_cuda else nullcontext()
 
 
 # What other allocators say in a plain RuntimeError: those of the CPU, of C++, of oneDNN (it gives

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
+
+from text2art.settings import Settings
 
 Factor = Callable[[float], float]
 
@@ -30,6 +32,16 @@ class RateSchedule:
         factor = self._rate * self._factor(progress) * 0.1**self.drops
         for group in optimizer.param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+
+
+def schedule_of(settings: Settings) -> RateSchedule:
+    """Return the schedule that settings name."""
+    factors: Mapping[str, Factor] = {
+        "drops": drops_at(settings.learning_rate_drops),
+        "cosine": cosine,
+        "constant": constant,
+    }
+    return RateSchedule(factors[settings.schedule], settings.learning_rate)
 
 
 def drops_at(percents: Sequence[float]) -> Factor:

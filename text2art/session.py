@@ -4,26 +4,45 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Any
 
 import torch
 from typing_extensions import Self
 
-from text2art import __version__, loop, memory, palettes, prompts, registry, schedules, starts
+from text2art import (
+    __version__,
+    memory,
+    optimizers,
+    palettes,
+    parts,
+    prompts,
+    registry,
+    schedules,
+    stages,
+)
+from text2art.checkpoint import Checkpoint, copied, reading, whole
 from text2art.chunks import Chunks
-from text2art.core import Canvas, Drawer, Frame, Loss, Net, Scene
+from text2art.core import Canvas, Context, Cutouts, Drawer, Frame, Loss, Scene
+from text2art.cutouts.backdrops import Backdrops
+from text2art.errors import CheckpointError, SettingsError
+from text2art.guidance import Guidance, sights_of
 from text2art.inits import Init
-from text2art.losses.prompt import PromptLoss, Target
-from text2art.media.convert import to_tensor
-from text2art.media.load import load_picture
-from text2art.models import Models
+from text2art.losses.opacity import OpacityLoss
+from text2art.media.load import read_source
+from text2art.models import Models, NotedNetworks
+from text2art.motion import Motion
+from text2art.overlay import overlay_of
 from text2art.perceptors.ensemble import Ensemble
 from text2art.prompts import Prompt
-from text2art.runtime import free_memory, memory_errors, pick, stream
+from text2art.runtime import free_memory, memory_errors, pick
 from text2art.settings import MAX_SEED, Settings
-from text2art.stopping import Watch
+from text2art.sights import Place
+from text2art.streams import Streams
+from text2art.styles.chosen import parse_styles, styled
 
 
 class Session:
@@ -34,33 +53,118 @@ class Session:
     Attributes:
         settings: the settings as resolved: seed drawn, perceptors named, chunk fitted to memory.
         notices: what the user should know (unknown words, cut prompts, the choice of perceptor).
-        drawer: the drawer, for results beyond pixels (`CellSource`, `SvgSource`).
-        scene: what the loop runs on.
         ensemble: the perceptors that look.
         models: the cache that they came from.
         seconds: time spent drawing so far, that of the caller between frames included.
     """
 
-    def __init__(self, settings: Settings, *, models: Models | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        models: Models | None = None,
+        extra_losses: Sequence[Loss] = (),
+        checkpoint: Checkpoint | None = None,
+        further: bool = True,
+    ) -> None:
+        """Set up a drawing.
+
+        Args:
+            settings: of the run.
+            models: a cache of loaded models; by default they are loaded for this session.
+            extra_losses: losses of the caller's own, beside those of the settings.
+            checkpoint: of a drawing to go on from.
+            further: whether its picture is drawn on in a run with settings of its own, whose
+                iterations are further ones; otherwise it goes on as if it had never been broken
+                off: see `resume`.
+
+        Raises:
+            CheckpointError: it is damaged, or other models are here, or these settings cannot draw
+                on its picture.
+        """
+        self._set_up(settings, models, extra_losses)
+        with memory_errors("setting up the picture"), reading():
+            self._init = Init(self.settings)
+            # From one picture, all starts are one.
+            self._count = self.settings.starts_tried if self._init.size is None else 1
+            if checkpoint is None:
+                scenes = self._make_scenes(range(self._count))
+                self._plan_memory(scenes[0])
+                self._make_play(scenes)
+            elif further:
+                scenes = self._make_scenes([0])
+                self._plan_memory(scenes[0])
+                self._make_play(scenes, checkpoint.made)
+                self._draw_on(checkpoint)
+            else:
+                self._go_on(checkpoint)
+
+    @classmethod
+    def resume(
+        cls,
+        checkpoint: Checkpoint,
+        *,
+        models: Models | None = None,
+        extra_losses: Sequence[Loss] = (),
+    ) -> Self:
+        """Return a drawing that goes on as if it had never been broken off.
+
+        On a CPU with the same version of torch it ends with the same bits. Films made of it lack
+        the frames that were shown before.
+
+        Args:
+            checkpoint: what `checkpoint` gave.
+            models: a cache of loaded models; by default they are loaded for this session.
+            extra_losses: losses of the caller's own, as they were.
+
+        Raises:
+            CheckpointError: it is damaged, or other models are here.
+        """
+        settings = checkpoint.settings
+        return cls(
+            settings, models=models, extra_losses=extra_losses, checkpoint=checkpoint, further=False
+        )
+
+    def _set_up(
+        self, settings: Settings, models: Models | None, extra_losses: Sequence[Loss]
+    ) -> None:
+        """Read what is to be drawn, and load what it takes."""
         self.models = models or Models(pick())
+        self._extra_losses = extra_losses
+        colors = palettes.parse_palette(settings.palette, read=read_source)
+        self._palette = torch.tensor(colors, dtype=torch.float32) / 255 if colors else None
         self.notices: list[str] = []
-        parsed = prompts.parse_prompts(settings.prompts)
         seed = secrets.randbelow(MAX_SEED) if settings.seed is None else settings.seed
+        settings = settings.chosen(seed)
+        styles = parse_styles(settings.styles)
+        self._story = [styled(told, styles) for told in settings.story]
         with memory_errors("loading the models"):
             ensemble = self.models.ensemble(settings.perceptor, settings.preset)
-        self.settings = settings.changed(seed=seed, perceptor=_spelled(ensemble, settings))
+        self.settings = settings.changed(perceptor=_spelled(ensemble, settings))
         self.ensemble = ensemble
-        self._say_what_is_used(parsed)
-        self._networks: dict[str, str] = {}
-        with memory_errors("setting up the picture"):
-            self._scenes = self._make_scenes(parsed, seed)
-            self._plan_memory()
-        count = len(self._scenes)
-        self._tryouts = count * starts.length_of(count, self.settings.steps)
-        self._use(self._scenes[0])
+        # What is in several scenes is said once.
+        self._say_what_is_used(tuple(dict.fromkeys(p for told in self._story for p in told)))
+        self._networks = NotedNetworks(self.models)
+        self._streams = Streams(seed)
         self._frames: Generator[Frame] | None = None
-        self._made = 0
         self.seconds = 0.0
+
+    def _make_play(self, scenes: list[Scene], begin: int = 0) -> None:
+        """Put the stages together, when all that they need is there.
+
+        Args:
+            scenes: to start from.
+            begin: updates made in another drawing that this one goes on from.
+        """
+        for text in dict.fromkeys(self._guidance.words()):
+            self.notices.extend(self.ensemble.notices(text))
+        planned = stages.plan(self.settings, len(self._story), self._init.pictures)
+        self._motion = Motion(self.settings, len(planned))
+        if begin:
+            self._count = 1
+            planned = stages.further(planned, begin)
+            scenes = [replace(s, begin=begin, since=planned[0].since) for s in scenes]
+        self._play = stages.Play(self.settings, planned, scenes, self._count)
 
     def __enter__(self) -> Self:
         return self
@@ -79,17 +183,48 @@ class Session:
             self._frames.close()
 
     @property
+    def scene(self) -> Scene:
+        """What the loop runs on."""
+        return self._play.scene
+
+    @property
+    def drawer(self) -> Drawer:
+        """The drawer, for results beyond pixels (`CellSource`, `SvgSource`)."""
+        return self._play.scene.drawer
+
+    @property
+    def steps(self) -> int:
+        """Updates in the whole run: those of all scenes of a story and pictures of an animation."""
+        return self._play.steps
+
+    @property
+    def begin(self) -> int:
+        """Updates of the drawing that this one goes on from; 0 for one of its own."""
+        return self._play.begin
+
+    @property
     def tryouts(self) -> int:
         """How many frames show starts that may be given up; no film shows them."""
-        return self._tryouts
+        return self._play.tryouts
+
+    @property
+    def film_length(self) -> int:
+        """How many frames films show, the result among them."""
+        return self._play.film_length
+
+    def shows(self, frame: Frame) -> bool:
+        """Whether a frame is one of the pictures to show or keep on the way, or the result.
+
+        Every `display_every` steps, but of an animation the pictures of its film.
+        """
+        every = self.settings.display_every
+        if frame.final or not every:
+            return frame.final
+        return frame.filmed if self._play.animated else frame.step % every == 0
 
     @property
     def _cuts(self) -> int:
         return self.settings.cuts_for(max(perceptor.size for perceptor, _ in self.ensemble))
-
-    def _use(self, scene: Scene) -> None:
-        self.scene, self.drawer = scene, scene.drawer
-        self._watch = Watch(self.settings, scene)
 
     # ---- drawing ---------------------------------------------------------------------------
 
@@ -104,61 +239,102 @@ class Session:
         return self._frames
 
     def _draw(self) -> Generator[Frame]:
-        started = time.perf_counter()
-        running = self._run()
+        started = time.perf_counter() - self.seconds
+        running = self._play.frames(self._enter)
         while True:
             with memory_errors("drawing"):
                 frame = next(running, None)
             if frame is None:
-                break
-            self._made = frame.step + 1
-            over = not frame.tryout and self._watch.over(frame)
+                return
             self.seconds = time.perf_counter() - started
             yield frame
-            if over:
-                break
-        last = self.snapshot()
-        self.seconds = time.perf_counter() - started
-        yield last
-
-    def _run(self) -> Iterator[Frame]:
-        """Try the starts, then draw on with the best."""
-        trying = starts.try_starts(self._scenes, self.settings.steps)
-        while True:
-            try:
-                start, frame = next(trying)
-            except StopIteration as chosen:
-                start = chosen.value
-                break
-            if start.scene is not self.scene:
-                self._use(start.scene)
-            yield frame
-        self._use(start.scene)
-        self._scenes = [start.scene]  # the others' memory is free again
-        yield from start.frames
 
     def snapshot(self) -> Frame:
         """Return the result so far: of the best parameters if those are kept, else the last.
 
         Good after a cancel, too; the last frame of `frames()` is this one.
         """
-        self._watch.restore_best()
         with memory_errors("drawing"):
-            return loop.look(self.scene, self._made, self.settings.steps, final=True)
+            return self._play.snapshot()
+
+    def checkpoint(self) -> Checkpoint:
+        """Return all that it takes to go on from here, as a copy.
+
+        To be asked for between two frames. A snapshot that brought better parameters back is where
+        it goes on from: make the checkpoint first.
+        """
+        chunks = self.scene.chunks
+        state = {
+            "made": self._play.made,
+            "begin": self._play.begin,
+            "size": list(self.settings.canvas_size(self._init.size)),
+            "play": self._play.memory(),
+            "streams": self._streams.states(),
+            "chunks": {"size": chunks.size, "tried": list(chunks.tried)},
+            "seconds": self.seconds,
+        }
+        return Checkpoint(self.record(), copied(state))
+
+    def _go_on(self, checkpoint: Checkpoint) -> None:
+        """Go to where another session of the same settings had got to."""
+        state, begin = checkpoint.state, whole(checkpoint.state["begin"])
+        chosen = 0 if begin else state["play"]["chosen"]
+        if chosen is not None:  # the other starts were given up
+            chosen = whole(chosen, 0, self._count - 1)
+        numbers = range(self._count) if chosen is None else [chosen]
+        self._make_play(self._make_scenes(numbers), begin)
+        record = self.record()
+        checkpoint.require_same_models(record)
+        self._play.recall_(state["play"], self._restage)
+        self._streams.restore_(state["streams"])
+        chunks = state["chunks"]
+        size = chunks["size"]
+        self.scene.chunks.size = None if size is None else whole(size, 1)
+        self.scene.chunks.tried = [whole(tried, 1) for tried in chunks["tried"]]
+        self.seconds = float(state["seconds"])
+        for what in ("torch", "device"):
+            then = str(checkpoint.facts.get(what))[:40]
+            if then != record[what]:
+                self.notices.append(
+                    f"begun with {what} {then}, gone on with {record[what]}: details may differ"
+                )
+
+    def _draw_on(self, checkpoint: Checkpoint) -> None:
+        """Take over the picture of another drawing, and what its optimizer knows."""
+        then, now = checkpoint.settings, self.settings
+        if then.drawer != now.drawer:
+            raise CheckpointError(f"the checkpoint does not fit: its drawer is {then.drawer}")
+        with reading():
+            width, height = checkpoint.state["size"]
+            if (width, height) != now.canvas_size(self._init.size):
+                raise CheckpointError(f"the checkpoint does not fit: it is {width}x{height}")
+            known = checkpoint.state["play"]["scenes"]
+            trial = checkpoint.state["play"]["trial"]["number"]
+            known = known[whole(trial, 0, len(known) - 1) if len(known) > 1 else 0]
+            stages.restore_drawer_(self.scene, known, optimizer=then.optimizer == now.optimizer)
 
     def record(self) -> dict[str, Any]:
         """Return what is needed to draw this picture again, as plain values."""
+        chosen = parse_styles(self.settings.styles)
+        words = {choice.style.name: choice.style.words for choice in chosen}
         return {
             "version": __version__,
             "settings": self.settings.given(),
             "seed": self.settings.seed,
+            **({"styles": words} if words else {}),
             "perceptors": [
                 {"name": p.name, "weight": w, "sha256": p.digest} for p, w in self.ensemble
             ],
-            "networks": [{"name": n, "sha256": d} for n, d in self._networks.items()],
+            "networks": [{"name": n, "sha256": d} for n, d in self._networks.used.items()],
+            **self._own_losses(),
             "device": self.models.runtime.device.type,
             "torch": str(torch.__version__),
         }
+
+    def _own_losses(self) -> dict[str, Any]:
+        """Name the losses of the caller's own, which settings cannot bring back."""
+        names = [{"name": loss.name, "weight": loss.weight} for loss in self._extra_losses]
+        return {"extra_losses": names} if names else {}
 
     # ---- setting up ------------------------------------------------------------------------
 
@@ -170,85 +346,134 @@ class Session:
             if not prompt.is_image:
                 self.notices.extend(self.ensemble.notices(prompt.text))
 
-    def _make_drawers(self, seed: int | str, init: Init) -> list[Drawer]:
-        # From one picture, all starts are one.
-        count = self.settings.starts_tried if init.size is None else 1
-        return [self._make_drawer(seed, number, init) for number in range(count)]
-
-    def _make_drawer(self, seed: int | str, number: int, init: Init) -> Drawer:
-        s = self.settings
+    def _make_canvas(self, number: int) -> Canvas:
+        """Return the canvas of a start."""
+        s, streams = self.settings, self._streams
         own = f"start {number}/" if number else ""
-        width, height = s.canvas_size(init.size)
-        colors = palettes.parse_palette(s.palette)
-        canvas = Canvas(
+        width, height = s.canvas_size(self._init.size)
+        return Canvas(
             width=width,
             height=height,
             device=self.models.runtime.device,
-            stream=lambda purpose: stream(seed, own + purpose),
-            palette=torch.tensor(colors, dtype=torch.float32) / 255 if colors else None,
-            network=self._network,
+            stream=lambda purpose: streams(own + purpose),
+            palette=self._palette,
+            network=self._networks,
+            transparent=s.transparent,
         )
+
+    def _make_drawer(self, canvas: Canvas) -> Drawer:
+        s = self.settings
         build = registry.find("drawers", s.drawer).load()
+        if s.transparent and not getattr(build, "has_alpha", False):
+            raise SettingsError(
+                f"the drawer {s.drawer!r} cannot draw transparent pictures: use one of "
+                f"{', '.join(_drawers_with_alpha())}, or leave out transparent"
+            )
         drawer: Drawer = build(canvas, s.options(s.drawer))
         drawer.to(canvas.device)
-        init.start_(drawer, width, height, canvas.device)
+        self._init.start_(drawer, canvas)
         return drawer
 
-    def _network(self, key: str, load: Callable[[], Net], /) -> Net:
-        """Take a network from the models, and note that this picture depends on it."""
-        net = self.models.network(key, load)
-        self._networks[str(getattr(net, "name", key))] = str(getattr(net, "digest", ""))
-        return net
-
-    def _make_scenes(self, parsed: tuple[Prompt, ...], seed: int | str) -> list[Scene]:
+    def _make_scenes(self, numbers: Iterable[int]) -> list[Scene]:
+        """Return the scenes of some starts; keep what later stages need."""
         s = self.settings
-        init = Init(s)
-        build = registry.find("cutouts", s.cutouts).load()
-        cutouts = build(s.options(s.cutouts), self._cuts, seed)
+        assert s.seed is not None
+        seed = s.seed
+        self._canvas = self._make_canvas(0)
+        self._make_cutouts = partial(_make_cutouts, s, self._cuts)
+        self._guidance = self._make_guidance(seed)
+        self._guides = [self._guidance.of_prompts(told) for told in self._story]
+        self._losses = self._guidance.of_other_kinds()
+        if s.transparent and s.transparent_weight:
+            self._losses.append(OpacityLoss(s.transparent_weight))
+        filters = parts.make_filters(s, self._canvas)
+        self._losses += filters.losses
+        wanted, notices = parts.without_edges(s.losses, filters.looking)
+        self.notices.extend(notices)
+        context = Context(self._canvas, self.ensemble.members)
+        others = [*self._losses, *(loss for guides in self._guides for loss in guides)]
+        self._losses += parts.make_losses(
+            s, wanted, context, extra=self._extra_losses, others=others
+        )
+        cutouts = self._make_cutouts(seed)
         chunks = Chunks(s.chunk, self.notices.append)
-        losses: list[Loss] = []
-        for i, prompt in enumerate(parsed, start=1):
-            name = f"prompt {i}"
-            losses.append(PromptLoss(name, self._targets(prompt), prompt.weight, prompt.stop))
-        for name, weight in s.losses.items():
-            losses.append(registry.find("losses", name).load()(weight, s.options(name)))
-        factors: Mapping[str, schedules.Factor] = {
-            "drops": schedules.drops_at(s.learning_rate_drops),
-            "cosine": schedules.cosine,
-            "constant": schedules.constant,
-        }
-        protection = init.protection(*s.canvas_size(init.size), self.models.runtime.device)
-        return [
-            Scene(
-                drawer=drawer,
-                cutouts=cutouts,
-                losses=[*losses, *init.losses(drawer)],
-                optimizer=torch.optim.Adam(drawer.groups()),  # type: ignore[arg-type]
-                schedule=schedules.RateSchedule(factors[s.schedule], s.learning_rate),
-                filters=protection,
-                chunks=chunks,
+        size = (self._canvas.width, self._canvas.height)
+        protection = self._init.protection(*size, self._canvas.device)
+        overlay = overlay_of(s, *size, self._canvas.device)
+        scenes = []
+        for number in numbers:
+            drawer = self._make_drawer(self._make_canvas(number))
+            optimizer = optimizers.make(s.optimizer, drawer.groups())
+            edits = [] if overlay is None else [partial(overlay.edit, drawer, optimizer)]
+            scenes.append(
+                Scene(
+                    drawer=drawer,
+                    cutouts=cutouts,
+                    losses=[*self._guides[0], *self._losses, *self._held(drawer)],
+                    optimizer=optimizer,
+                    schedule=schedules.schedule_of(s),
+                    filters=[*filters.changing, *protection],
+                    look_filters=filters.looking,
+                    chunks=chunks,
+                    passes=s.batches,
+                    edits=edits,
+                )
             )
-            for drawer in self._make_drawers(seed, init)
-        ]
+        return scenes
 
-    def _plan_memory(self) -> None:
+    def _make_guidance(self, seed: int | str) -> Guidance:
+        """Return what makes losses of all that is asked for."""
+        canvas, make = self._canvas, self._make_cutouts
+        return Guidance(
+            self.settings,
+            self.ensemble,
+            Place(canvas.width, canvas.height, canvas.device),
+            lambda purpose: make(f"{seed}/{purpose}"),
+            self.notices.append,
+        )
+
+    def _held(self, drawer: Drawer) -> list[Loss]:
+        """Return the losses that look at the drawer itself."""
+        return [*self._guidance.of_image_labels(drawer), *self._init.losses(drawer)]
+
+    def _enter(self, stage: stages.Stage, scene: Scene) -> Scene:
+        """Lead the drawer into a later stage; return the stage's scene."""
+        drawer = scene.drawer
+        if stage.picture and self.settings.animation_dir:
+            self._init.go_on_(drawer, stage.picture, self._canvas)
+        elif stage.picture:
+            self._motion.move_(drawer, stage.picture)
+        optimizers.forget_direction_(scene.optimizer)
+        return self._restage(stage, scene)
+
+    def _restage(self, stage: stages.Stage, scene: Scene) -> Scene:
+        """Return the scene of a later stage, whose drawer is where it is to start."""
+        return replace(
+            scene,
+            losses=[*self._guides[stage.scene], *self._losses, *self._held(scene.drawer)],
+            schedule=schedules.schedule_of(self.settings),
+            since=stage.since,
+            begin=stage.begin,
+        )
+
+    def _plan_memory(self, scene: Scene) -> None:
         """Choose how many looks perceptors see at a time, unless that is set, and say it."""
-        scene = self._scenes[0]
         perceptors = [perceptor for perceptor, _ in self.ensemble]
         free = free_memory(self.models.runtime.device)
         if self.settings.chunk is not None or free is None:
             return
         sizes = sorted({perceptor.size for perceptor in perceptors})
+        sights = sights_of(scene.losses)  # each has looks of its own, which stay to the end
         fitting = memory.choose_chunk(
-            self._cuts,
+            self._cuts * sights,
             perceptors,
             self.models.crop_bytes,
-            lambda: memory.picture_bytes(scene, sizes),
+            lambda: sights * memory.picture_bytes(scene, sizes),
             free,
         )
         if fitting is None:
             return
-        scene.chunks.size = size = max(1, fitting)
+        scene.chunks.size = size = max(1, fitting // sights)
         self.settings = self.settings.changed(chunk=size)
         names = " and ".join(self.ensemble.names)
         doubt = "" if fitting else ", and even that may be too many"
@@ -256,17 +481,17 @@ class Session:
             f"memory: looks go through {names} {size} at a time ({free / 1e9:.1f} GB free){doubt}"
         )
 
-    def _targets(self, prompt: Prompt) -> list[Target]:
-        with torch.no_grad():
-            if not prompt.is_image:
-                return [Target(p, w, p.read([prompt.text])) for p, w in self.ensemble]
-            picture = load_picture(prompt.text)
-            targets = []
-            for perceptor, weight in self.ensemble:
-                tensor = to_tensor(picture, perceptor.size, perceptor.size)[:, :3]
-                seen = perceptor.see(tensor.to(self.models.runtime.device))
-                targets.append(Target(perceptor, weight, seen))
-            return targets
+
+def _make_cutouts(settings: Settings, cuts: int, seed: int | str) -> Cutouts:
+    """Return cutouts that depend on nothing but these; of no session, which they would keep."""
+    build = registry.find("cutouts", settings.cutouts).load()
+    cutouts: Cutouts = build(settings.options(settings.cutouts), cuts, seed)
+    return Backdrops(cutouts, seed) if settings.transparent else cutouts
+
+
+def _drawers_with_alpha() -> list[str]:
+    there = registry.components("drawers")
+    return [name for name, one in there.items() if getattr(one.load(), "has_alpha", False)]
 
 
 def _spelled(ensemble: Ensemble, settings: Settings) -> str:

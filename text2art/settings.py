@@ -8,7 +8,7 @@ under the component's name (`pixel.cells`), whichever package the component come
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import (
@@ -22,11 +22,17 @@ from pydantic import (
 )
 from typing_extensions import Self
 
-from text2art import aliases, registry, sizes
+from text2art import aliases, asking, registry, sizes, weighted
+from text2art.asking import AskingSettings
 from text2art.errors import SettingsError
 from text2art.explain import explain
+from text2art.moments import parse_moment
+from text2art.options.filing import FilingSettings
+from text2art.options.moving import MovingSettings
+from text2art.palettes import check_palette
 from text2art.presets import PRESETS, SMALL, Preset
-from text2art.prompts import parse_prompts
+from text2art.prompts import Prompt
+from text2art.styles.chosen import parse_styles
 
 MAX_ITERATIONS = 10_000
 MAX_CUTS = 512
@@ -39,7 +45,7 @@ def _in(group: str, default: Any, description: str, **limits: Any) -> Any:
     return Field(default, description=description, json_schema_extra={"group": group}, **limits)
 
 
-class CoreSettings(BaseModel):
+class CoreSettings(AskingSettings, MovingSettings, FilingSettings):
     """Settings that belong to no component. Construct through `Settings.of` for readable errors."""
 
     model_config = ConfigDict(
@@ -49,8 +55,9 @@ class CoreSettings(BaseModel):
     prompts: tuple[str, ...] = _in(
         "picture",
         (),
-        "What to draw. Several prompts are separated by |, each may end in :weight or "
-        ":weight:stop; a negative weight pushes away; @file.png names a picture to resemble.",
+        "What to draw. Several prompts are separated by |, scenes by ^. Each may end in a region "
+        "[left], a part of the run @20%-80%, :weight or :weight:stop; a negative weight pushes "
+        "away; @file.png names a picture to resemble; the seed chooses from {a|b} and __animal__.",
     )
     drawer: str = _in("picture", "pyramid", "How the picture is made up.")
     quality: Literal[
@@ -86,7 +93,16 @@ class CoreSettings(BaseModel):
         "A number or any words: same seed, same picture (bit for bit on CPU). Default: drawn.",
     )
     palette: str = _in(
-        "picture", "", "Colors to use, as '#1a1c2c,#f4f4f4,red' or a built-in palette's name."
+        "picture",
+        "",
+        "Colors to use: a palette's name (PICO-8), a list (#1a1c2c,red), a ramp (black->gold), "
+        "a file (@colors.gpl); several are joined by semicolons.",
+    )
+    styles: tuple[str, ...] = _in(
+        "picture",
+        (),
+        "Styles whose words follow every prompt, as pixelart,low-poly; with a weight, as neon:0.5, "
+        "a style is a prompt of its own. 'text2art styles' lists them.",
     )
     init_image: str = _in("picture", "", "Picture to start from: a file or http(s) URL.")
     init_weight: float = _in(
@@ -96,10 +112,23 @@ class CoreSettings(BaseModel):
         ge=0,
         le=1e6,
     )
+    init_weight_spherical: float = _in(
+        "picture", 0.0, "As init_weight, by half the squared angle to it.", ge=0, le=1e6
+    )
+    init_weight_cos: float = _in(
+        "picture", 0.0, "As init_weight, by one minus the cosine.", ge=0, le=1e6
+    )
+    init_weight_pix: float = _in(
+        "picture",
+        0.0,
+        "As init_weight, by half the mean absolute difference of the pictures.",
+        ge=0,
+        le=1e6,
+    )
     init_fade: float | None = _in(
         "picture",
         None,
-        "Share of the run after which init_weight has faded to nothing.",
+        "Share of the run after which the init weights have faded to nothing.",
         gt=0,
         le=1,
     )
@@ -128,7 +157,12 @@ class CoreSettings(BaseModel):
     losses: dict[str, float] = _in(
         "guidance",
         {"smoothness": 0.5, "framing": 0.06},
-        "Further losses and their weights, as smoothness:0.5,symmetry:1; empty for none.",
+        "Further losses and their weights, as smoothness:0.5,symmetry:1->vertical; empty for none.",
+    )
+    filters: str = _in(
+        "guidance",
+        "",
+        "What changes the picture before it is looked at and shown, in order: lookup,tiler:0.5.",
     )
 
     learning_rate: float = _in(
@@ -168,7 +202,9 @@ class CoreSettings(BaseModel):
     )
     make_video: bool = _in("output", False, "Also make a video of the making.")
     video_format: Literal["mp4", "gif", "webp"] = _in("output", "mp4", "Format of the video.")
-    output_format: Literal["png", "webp", "jpg"] = _in("output", "png", "Format of the picture.")
+    output_format: Literal["png", "webp", "jpg", "svg"] = _in(
+        "output", "png", "Format of the picture; svg is for drawers made of shapes."
+    )
 
     # ---- reading ---------------------------------------------------------------------------
 
@@ -189,10 +225,11 @@ class CoreSettings(BaseModel):
     def _modern_names(cls, values: Any) -> Any:
         if not isinstance(values, Mapping):
             raise SettingsError(f"settings must be a mapping, not {type(values).__name__}")
-        return aliases.modernize(
+        modern = aliases.modernize(
             {str(k): v for k, v in values.items()},
             lambda old, new: SettingsError(f"{old!r} and {new!r} are the same setting: give one"),
         )
+        return weighted.spread(modern)
 
     @field_validator("prompts", mode="before")
     @classmethod
@@ -200,9 +237,24 @@ class CoreSettings(BaseModel):
         strings = [value] if isinstance(value, str) else value
         if not isinstance(strings, list | tuple) or not all(isinstance(s, str) for s in strings):
             raise SettingsError(f"prompts must be text or a list of texts, not {value!r}")
-        if strings:
-            parse_prompts(strings)  # raises PromptError
+        asking.check(tuple(strings), "prompts")
         return tuple(strings)
+
+    @field_validator("styles", mode="before")
+    @classmethod
+    def _styles(cls, value: Any) -> Any:
+        return tuple(str(choice) for choice in parse_styles(value))
+
+    @field_validator("display_every", mode="before")
+    @classmethod
+    def _display_every(cls, value: Any, info: Any) -> Any:
+        """Read "20 iterations" and "5%" too."""
+        if not isinstance(value, str):
+            return value
+        moment = parse_moment(value, "display_every")
+        preset = PRESETS[info.data.get("quality", "normal")]
+        steps = moment.step(info.data.get("iterations") or preset.iterations)
+        return max(steps, 1) if moment.amount > 0 else 0
 
     @field_validator("drawer", "cutouts")
     @classmethod
@@ -238,13 +290,28 @@ class CoreSettings(BaseModel):
             raise SettingsError(f"seed has {len(value)} characters, at most 200 are accepted")
         return value
 
+    @field_validator("palette")
+    @classmethod
+    def _palette(cls, value: str) -> str:
+        check_palette(value)
+        return value
+
     @field_validator("losses", mode="before")
     @classmethod
     def _losses(cls, value: Any) -> Any:
-        weights = _weights(value, "losses")
-        for name in weights:
-            registry.find("losses", name)
-        return weights
+        return {item.name: item.weight for item in weighted.read_items(value, "losses")}
+
+    @field_validator("filters", mode="before")
+    @classmethod
+    def _filters(cls, value: Any) -> Any:
+        items = weighted.read_items("" if value is None else value, "filters")
+        for item in items:
+            if not 0 <= item.weight <= 1:
+                raise SettingsError(
+                    f"filters: the weight {item.weight:g} of {item.name!r} is out of range: 0 (not "
+                    "at all) to 1 (fully)"
+                )
+        return weighted.write_items(items)
 
     @field_validator("learning_rate_drops", mode="before")
     @classmethod
@@ -297,6 +364,23 @@ class CoreSettings(BaseModel):
         """Return the options of a component by its name, or None when it has none."""
         return getattr(self, name, None) if name in option_models() else None
 
+    @property
+    def story(self) -> tuple[tuple[Prompt, ...], ...]:
+        """The scenes of `prompts` once choices are made: see `chosen`; mostly there is one.
+
+        Raises:
+            PromptError: nothing is asked for, or a choice is not made yet.
+        """
+        return asking.story_of(self)
+
+    def chosen(self, seed: int | str) -> Self:
+        """Return a copy with this seed and the choices that it makes in prompts.
+
+        Raises:
+            PromptError: what comes out cannot be read.
+        """
+        return self.changed(seed=seed, **asking.chosen(self, seed))
+
     def changed(self, **values: Any) -> Self:
         """Return a copy with other values, validated."""
         return type(self).of(**{**self.given(), **values})
@@ -308,28 +392,6 @@ class CoreSettings(BaseModel):
     def to_json(self) -> str:
         """Write what differs from the defaults as JSON."""
         return json.dumps(self.given(), ensure_ascii=False, sort_keys=True)
-
-
-def _weights(value: Any, name: str) -> dict[str, float]:
-    """Read "a:0.5,b" (also "a=0.5"), a list of such, or a mapping into weights by name."""
-    if isinstance(value, Mapping):
-        pairs = [(str(k), v) for k, v in value.items()]
-    else:
-        parts = value.split(",") if isinstance(value, str) else value
-        if not isinstance(parts, Iterable):
-            raise SettingsError(f"{name} {value!r}: write name:weight, comma-separated")
-        pairs = []
-        for part in parts:
-            key, _, weight = str(part).strip().partition(":")
-            if key:
-                pairs.append((key.strip(), weight or 1.0))
-    result: dict[str, float] = {}
-    for key, weight in pairs:
-        try:
-            result[key] = float(weight)
-        except (TypeError, ValueError):
-            raise SettingsError(f"{name}: weight {weight!r} of {key!r} is not a number") from None
-    return result
 
 
 def option_models() -> dict[str, type[BaseModel]]:

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from text2art import loop
+from text2art.checkpoint import whole
 from text2art.core import Frame, Scene
 
 _SHARE = 0.1  # of all steps, for each tryout
 _MOST = 0.5  # of all steps, for all of them
-
-
-@dataclass
-class Start:
-    """A scene and its run, paused."""
-
-    scene: Scene
-    frames: Iterator[Frame]
 
 
 def length_of(starts: int, steps: int) -> int:
@@ -28,29 +23,69 @@ def length_of(starts: int, steps: int) -> int:
     return int(min(_SHARE, _MOST / starts) * steps) if starts > 1 else 0
 
 
-def try_starts(scenes: Sequence[Scene], steps: int) -> Generator[tuple[Start, Frame], None, Start]:
-    """Draw each scene a little; yield its frames as tryouts, return the start with the least loss.
+@dataclass
+class Trial:
+    """How far the tryouts of a run have got.
+
+    Attributes:
+        number: the start that is being tried.
+        step: updates made of it.
+        late: its losses so far that count.
+        losses: the mean losses of those before it.
+    """
+
+    number: int = 0
+    step: int = 0
+    late: list[Tensor] = field(default_factory=list)
+    losses: list[Tensor] = field(default_factory=list)
+
+    def memory(self) -> dict[str, Any]:
+        """Return it as plain values and tensors, for a checkpoint."""
+        return dict(vars(self))
+
+    @classmethod
+    def recalled(cls, memory: Mapping[str, Any], starts: int, tries: int) -> Trial:
+        """Return what `memory` gave, of so many starts that are tried for so many steps.
+
+        Raises:
+            CheckpointError: it is out of range.
+        """
+        number = whole(memory["number"], 0, max(starts - 1, 0))
+        trial = cls(number, whole(memory["step"], 0, tries))
+        trial.late = [loss.reshape(()) for loss in memory["late"]]
+        trial.losses = [loss.reshape(()) for loss in memory["losses"]]
+        whole(len(trial.losses), number, number)
+        return trial
+
+
+def try_starts(
+    scenes: Sequence[Scene], steps: int, trial: Trial | None = None
+) -> Generator[tuple[int, Frame], None, int]:
+    """Draw each scene a little; yield its frames as tryouts, return which has the least loss.
 
     All starts are looked at in the same ways, so that the looks favor none. The tryouts are part of
     the `steps` there are: what is left after them is one run, of which the best start has already
-    made the first ones.
+    made the first `length_of` steps.
 
     Args:
         scenes: alike but for their random starts.
         steps: updates in all.
+        trial: how far tryouts have got that go on; kept up to date.
     """
+    trial = Trial() if trial is None else trial
     tries = length_of(len(scenes), steps)
+    if not tries:
+        return 0
     length = steps - (len(scenes) - 1) * tries
-    runs = [Start(scene, loop.run(scene, length)) for scene in scenes]
-    losses = []
-    for number, start in enumerate(runs if tries else runs[:1]):
-        late = []
-        for frame in itertools.islice(start.frames, tries):
+    for number in range(trial.number, len(scenes)):
+        if number > trial.number:
+            trial.number, trial.step, trial.late = number, 0, []
+        running = loop.run(scenes[number], length, trial.step)
+        for frame in itertools.islice(running, tries - trial.step):
             if frame.step >= tries // 2:  # the first ones say where it starts, not where it goes
-                late.append(torch.stack(list(frame.terms.values())).sum())
-            yield start, replace(frame, step=number * tries + frame.step, tryout=True)
-        losses.append(torch.stack(late).mean() if late else torch.zeros(()))
-    best = runs[int(torch.stack(losses).argmin())]
-    offset = (len(scenes) - 1) * tries
-    later = (replace(frame, step=offset + frame.step) for frame in best.frames)
-    return Start(best.scene, later)
+                trial.late.append(torch.stack(list(frame.terms.values())).sum())
+            trial.step = frame.step + 1
+            yield number, replace(frame, step=number * tries + frame.step, tryout=True)
+        late = torch.stack(trial.late) if trial.late else torch.zeros(1)
+        trial.losses.append(late.mean())
+    return int(torch.stack(trial.losses).argmin())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from text2art.checkpoint import tensors_like, whole
 from text2art.core import Frame, Scene
 from text2art.settings import Settings
 
@@ -28,6 +30,14 @@ class Smoothed:
     def value(self) -> float:
         """The average, NaN before the first value."""
         return self._sum / self._mass if self._mass else math.nan
+
+    def memory(self) -> list[float]:
+        """Return what makes up the average."""
+        return [self._sum, self._mass]
+
+    def recall_(self, memory: Sequence[float]) -> None:
+        """Take over what `memory` gave."""
+        self._sum, self._mass = map(float, memory)
 
 
 class Plateau:
@@ -56,6 +66,16 @@ class Plateau:
         self._waited = 0
         return True
 
+    def memory(self) -> dict[str, Any]:
+        """Return what it has noticed so far."""
+        average = self._average.memory()
+        return {"average": average, "best": self._best, "waited": self._waited}
+
+    def recall_(self, memory: Mapping[str, Any]) -> None:
+        """Take over what `memory` gave."""
+        self._average.recall_(memory["average"])
+        self._best, self._waited = float(memory["best"]), int(memory["waited"])
+
 
 class Watch:
     """Follows a run: stops it when asked to, and remembers the best parameters."""
@@ -74,7 +94,8 @@ class Watch:
         s = self._settings
         if s.keep == "best" or s.stop_score is not None:
             score = self._score.add(frame.score)
-            warm = frame.step >= 10  # the average of fewer is mostly noise
+            made = frame.step - self._scene.begin
+            warm = made >= 10  # the average of fewer is mostly noise
             if s.keep == "best" and warm and score > self._best:
                 self._best = score
                 self._best_state = copy.deepcopy(self._scene.drawer.state_dict())
@@ -91,3 +112,30 @@ class Watch:
         """Bring the best parameters back, when they were to be kept."""
         if self._best_state is not None:
             self._scene.drawer.load_state_dict(self._best_state)
+
+    def memory(self) -> dict[str, Any]:
+        """Return what it has seen so far, for a checkpoint."""
+        return {
+            "plateau": self._plateau.memory(),
+            "drops_left": self._drops_left,
+            "score": self._score.memory(),
+            "best": self._best,
+            "best_state": self._best_state,
+        }
+
+    def recall_(self, memory: Mapping[str, Any]) -> None:
+        """Take over what `memory` gave: of a new watch over a new schedule.
+
+        Raises:
+            CheckpointError: it is of another drawer.
+        """
+        self._plateau.recall_(memory["plateau"])
+        drops = self._drops_left
+        self._drops_left = whole(memory["drops_left"], 0, drops)
+        for _ in range(drops - self._drops_left):
+            self._scene.schedule.drop()
+        self._score.recall_(memory["score"])
+        self._best = float(memory["best"])
+        self._best_state = memory["best_state"]
+        if self._best_state is not None:
+            tensors_like(self._best_state, self._scene.drawer.state_dict(), "drawer")

@@ -29,6 +29,7 @@ def again(
     words: Words = None,
     *,
     out: draw.Out = None,
+    outdir: draw.Outdir = None,
     video: draw.Video = "",
     native: draw.Native = False,
     svg_millimeters: draw.SvgMillimeters = None,
@@ -53,7 +54,7 @@ def again(
     from text2art.cli.work import Show, carry_out  # torch comes in here, after the cheap checks
 
     svg = SvgWishes(svg_millimeters, svg_layers, svg_travel, svg_film)
-    wishes = Wishes(out, video, native, frames, save_settings, not no_metadata, svg)
+    wishes = Wishes(out, video, native, frames, save_settings, not no_metadata, svg, outdir)
     carry_out(settings, wishes.with_settings(settings), Show(as_json, preview, quiet), record)
 
 

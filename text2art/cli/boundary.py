@@ -14,7 +14,7 @@ from typing import Any
 import typer
 from typing_extensions import Self
 
-from text2art.errors import Text2ArtError
+from text2art.errors import PointedError, Text2ArtError
 
 FAILED, INTERRUPTED = 1, 130
 
@@ -35,6 +35,8 @@ def boundary(command: Callable[..., None]) -> Callable[..., None]:
             if values.get("as_json"):
                 emit({"event": "error", "error": message})
             say(f"Error: {message}")
+            if isinstance(error, PointedError) and error.pointer:
+                say(error.pointer)
             raise typer.Exit(FAILED) from error
         except KeyboardInterrupt:
             say("Interrupted.")

@@ -16,7 +16,7 @@ import typer
 
 from text2art import __version__, environment
 from text2art.cli.boundary import FAILED
-from text2art.cli.outputs import FOLDER
+from text2art.cli.naming import FOLDER
 from text2art.errors import Text2ArtError
 from text2art.media.files import check_folder
 from text2art.weights import catalog

@@ -36,9 +36,20 @@ Out = Annotated[
     typer.Option(
         "--out",
         "-o",
+        "--output",
         metavar="FILE",
-        help="The picture: .png, .webp, .jpg, or .svg of drawers made of shapes (default: "
-        "outputs/WORDS-SEED.png).",
+        help="The picture: .png, .webp, .jpg, or .svg of drawers made of shapes; {date}, {slug}, "
+        "{seed}, {n:03}... stand for facts of the run (default: outputs/{slug}-{seed}.png).",
+        show_default=False,
+        rich_help_panel="Files",
+    ),
+]
+Outdir = Annotated[
+    Path | None,
+    typer.Option(
+        "--outdir",
+        metavar="DIR",
+        help="Folder for the picture, as outputs/{date}_{n:02}.",
         show_default=False,
         rich_help_panel="Files",
     ),
@@ -109,6 +120,17 @@ Frames = Annotated[
         rich_help_panel="Files",
     ),
 ]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="FILE",
+        help="Keep the state of the drawing here, every minute and on Ctrl-C: text2art resume FILE "
+        "goes on from it.",
+        show_default=False,
+        rich_help_panel="Files",
+    ),
+]
 SaveSettings = Annotated[
     bool,
     typer.Option(
@@ -144,6 +166,7 @@ def draw(
     *,
     settings_file: SettingsFile = None,
     out: Out = None,
+    outdir: Outdir = None,
     video: Video = "",
     native: Native = False,
     svg_millimeters: SvgMillimeters = None,
@@ -153,6 +176,7 @@ def draw(
     frames: Frames = None,
     save_settings: SaveSettings = False,
     no_metadata: NoMetadata = False,
+    checkpoint: Checkpoint = None,
     as_json: Json = False,
     preview: Preview = False,
     quiet: Quiet = False,
@@ -166,11 +190,14 @@ def draw(
     """
     layers = [read_settings(settings_file)] if settings_file is not None else []
     settings = settings_of(words or [], layers, flags, video)
+    from text2art.cli.keeping import Keeper
     from text2art.cli.work import Show, carry_out  # torch comes in here, after the cheap checks
 
+    keeper = Keeper(checkpoint)
     svg = SvgWishes(svg_millimeters, svg_layers, svg_travel, svg_film)
-    wishes = Wishes(out, video, native, frames, save_settings, not no_metadata, svg)
-    carry_out(settings, wishes.with_settings(settings), Show(as_json, preview, quiet))
+    wishes = Wishes(out, video, native, frames, save_settings, not no_metadata, svg, outdir)
+    show = Show(as_json, preview, quiet)
+    carry_out(settings, wishes.with_settings(settings), show, keeper=keeper)
 
 
 def settings_of(

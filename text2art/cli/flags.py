@@ -14,8 +14,13 @@ from text2art.configfile import merge, nested
 
 _PANELS = {
     "picture": "Picture",
+    "prompts": "Prompts of other kinds",
+    "start": "Start",
     "guidance": "Guidance",
     "optimization": "Optimization",
+    "overlay": "Overlay",
+    "transparency": "Transparency",
+    "animation": "Animation",
     "output": "Output settings",
 }
 
@@ -34,7 +39,8 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
         shown, hidden = _parameters(row)
         names.update({parameter.name: row.name for parameter in (shown, hidden) if parameter})
         parameters += [parameter for parameter in (shown, hidden) if parameter]
-    for old in (*aliases.SWITCHES, *aliases.WORDS):  # their values are not those of a new name
+    # The values of these are not those of a new name.
+    for old in (*aliases.SWITCHES, *aliases.WORDS, *aliases.SCALED):
         names[f"old_{old}"] = old
         kind = bool if old in aliases.SWITCHES else str
         parameters.append(_parameter(f"old_{old}", kind, _spellings(old), hidden=True))

@@ -10,7 +10,25 @@ from typing import Annotated
 import typer
 
 from text2art import __version__
-from text2art.cli import again, doctor, draw, info, serve, weights
+from text2art.cli import (
+    again,
+    ancestors,
+    doctor,
+    draw,
+    export,
+    grid,
+    info,
+    keeping,
+    palette,
+    prompt,
+    serve,
+    sheet,
+    styles,
+    tile,
+    vary,
+    vector,
+    weights,
+)
 from text2art.cli.boundary import boundary
 from text2art.cli.flags import with_settings
 from text2art.environment import share_cores
@@ -43,10 +61,28 @@ def _root(
 
 app.command("draw")(boundary(with_settings(draw.draw)))
 app.command("again")(boundary(with_settings(again.again)))
+app.command("resume")(boundary(keeping.resume))
+app.command("vary")(boundary(with_settings(vary.vary)))
+app.command("grid")(boundary(with_settings(grid.grid)))
+app.command("sheet")(boundary(sheet.sheet))
 app.command("show")(boundary(again.show))
+app.command("tile")(boundary(tile.tile))
+app.command("prompt")(boundary(prompt.prompt))
 app.command("list")(boundary(info.list_))
 app.command("doctor")(boundary(doctor.doctor))
+app.command(
+    "pixray",
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": [],  # pixray's own help
+    },
+)(boundary(ancestors.pixray))
 app.command("serve")(boundary(serve.serve))
+app.add_typer(export.app, name="export")
+app.add_typer(palette.app, name="palette")
+app.add_typer(styles.app, name="styles")
+app.add_typer(vector.app, name="vector")
 app.add_typer(weights.app, name="weights")
 
 

@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from text2art import registry
+from text2art.cli import naming
 from text2art.configfile import dump_settings
 from text2art.errors import OutputError
 from text2art.media import video
-from text2art.media.files import check_folder, check_target, free_path, slug, write_bytes
+from text2art.media.files import check_folder, check_target, write_bytes
 from text2art.media.png import check_picture_target, save_picture
 from text2art.settings import Settings
 
 if TYPE_CHECKING:
     from text2art.api import Result
     from text2art.media.svg_film import SvgFilm
-
-FOLDER = Path("outputs")
 
 
 @dataclass(frozen=True)
@@ -38,13 +36,14 @@ class Wishes:
     """What the user asked to be left behind.
 
     Attributes:
-        out: the picture; None = `outputs/<words>-<seed>.png`, never over another file.
+        out: the picture, see `naming.picture_path`.
         video: "" = none, "auto" = beside the picture, else a path.
         native: also a picture of one pixel per cell.
         frames: folder for intermediate pictures.
         save_settings: also the settings as YAML, beside the picture.
         metadata: whether files carry their settings.
         svg: how the picture is written when it is an SVG.
+        folder: for the picture, when `out` is no more than a name.
     """
 
     out: Path | None = None
@@ -54,6 +53,7 @@ class Wishes:
     save_settings: bool = False
     metadata: bool = True
     svg: SvgWishes = SvgWishes()
+    folder: Path | None = None
 
     def with_settings(self, settings: Settings) -> Wishes:
         """Return the wishes with a video when the settings ask for one."""
@@ -86,8 +86,8 @@ class Outputs:
         style = SvgStyle(self.record, self.svg.millimeters)
         write_bytes(self.svg.film, film.document(style).encode())
 
-    def save(self, result: Result) -> None:
-        """Write the result and what goes with it; the picture first."""
+    def save_picture(self, result: Result) -> None:
+        """Write the picture, over what was written of it before."""
         if is_svg(self.picture):
             result.save_svg(
                 self.picture,
@@ -98,6 +98,10 @@ class Outputs:
             )
         else:
             save_picture(result.image, self.picture, self.record)
+
+    def save(self, result: Result) -> None:
+        """Write the result and what goes with it; the picture first."""
+        self.save_picture(result)
         if self.native is not None and result.native is not None:
             save_picture(result.native, self.native, self.record)
         if self.settings is not None:
@@ -111,23 +115,22 @@ def check(wishes: Wishes, settings: Settings) -> None:
         OutputError: a file cannot be written.
         MissingExtra: the encoder of the video is not installed.
     """
-    if wishes.out is not None and is_svg(wishes.out):
-        check_target(wishes.out)
+    picture = naming.picture_path(wishes.out, wishes.folder, settings)
+    if is_svg(picture):
+        check_target(picture)
         _check_svg(settings)
-    elif wishes.out is not None:
-        check_picture_target(wishes.out)
     else:
-        check_folder(FOLDER)
+        check_picture_target(picture)
     if wishes.svg.film is not None:
-        check_target(wishes.svg.film, (".svg",))
+        check_target(naming.filled(wishes.svg.film, settings), (".svg",))
         _check_svg(settings, animated=True)
     if wishes.frames is not None:
-        check_folder(wishes.frames)
+        check_folder(naming.filled(wishes.frames, settings, new=False))
     if wishes.video:
         wanted = f"any.{settings.video_format}" if wishes.video == "auto" else wishes.video
         video.check_encoder(Path(wanted))
         if wishes.video != "auto":
-            check_target(Path(wishes.video), video.ENDINGS)
+            check_target(naming.filled(Path(wishes.video), settings), video.ENDINGS)
 
 
 def plan(wishes: Wishes, settings: Settings, record: dict[str, Any]) -> Outputs:
@@ -138,7 +141,7 @@ def plan(wishes: Wishes, settings: Settings, record: dict[str, Any]) -> Outputs:
         settings: the session's, with the seed drawn.
         record: what goes into the files.
     """
-    picture = wishes.out or _default(settings)
+    picture = naming.picture_path(wishes.out, wishes.folder, settings)
     kept = record if wishes.metadata else None
     if is_svg(picture):
         check_target(picture)
@@ -149,20 +152,28 @@ def plan(wishes: Wishes, settings: Settings, record: dict[str, Any]) -> Outputs:
         beside = picture.with_suffix(f".{settings.video_format}")
         if beside == picture:  # a WebP film of a WebP picture
             beside = picture.with_name(f"{picture.stem}-video{picture.suffix}")
-        film = beside if wishes.video == "auto" else Path(wishes.video)
+        film = beside
+        if wishes.video != "auto":
+            film = naming.filled(Path(wishes.video), settings)
         if film.resolve() == picture.resolve():
             raise OutputError(f"picture and video are both {str(film)!r}: give them two names")
     if wishes.native and settings.protect:
         raise OutputError("cells cannot hold the protected part of a picture: leave out --native")
+    if wishes.native:
+        _refuse_filters(settings, "cells", "leave out --native")
     native = picture.with_name(f"{picture.stem}.native.png") if wishes.native else None
     text = picture.with_suffix(".yaml") if wishes.save_settings else None
-    animated = wishes.svg.film
+    animated = naming.filled(wishes.svg.film, settings) if wishes.svg.film is not None else None
     if animated is not None and animated.resolve() == picture.resolve():
         raise OutputError(f"picture and film are both {str(animated)!r}: give them two names")
     for path in (film, native, text, animated):
         if path is not None:
             check_target(path)
-    return Outputs(picture, film, native, wishes.frames, text, kept, wishes.svg)
+    frames = picture.with_name(f"{picture.stem}-steps") if settings.save_intermediates else None
+    if wishes.frames is not None:
+        frames = naming.filled(wishes.frames, settings, new=False)
+    svg = replace(wishes.svg, film=animated)
+    return Outputs(picture, film, native, frames, text, kept, svg)
 
 
 def is_svg(path: Path) -> bool:
@@ -172,25 +183,20 @@ def is_svg(path: Path) -> bool:
 
 def _check_svg(settings: Settings, *, animated: bool = False) -> None:
     """Make sure that the drawer has shapes to write, and that they are the whole picture."""
-    from text2art.abilities import SvgSource  # torch comes in here; a run needs it anyway
-    from text2art.media.svg import DrawingSource
+    from text2art.documents import reason_against  # torch comes in here; a run needs it anyway
 
-    ability = DrawingSource if animated else SvgSource
+    reason = reason_against(settings, animated=animated)
+    if reason is not None:
+        raise OutputError(f"{reason}, or write a .png")
 
-    def has_shapes(name: str) -> bool:
-        build = registry.find("drawers", name).load()
-        return not isinstance(build, type) or issubclass(build, ability)
 
-    if not has_shapes(settings.drawer):
-        able = ", ".join(name for name in registry.components("drawers") if has_shapes(name))
+def _refuse_filters(settings: Settings, what: str, advice: str) -> None:
+    """Make sure that no filter changes what the drawer makes of cells or shapes."""
+    from text2art.parts import changing_names  # torch comes in here; a run needs it anyway
+
+    names = changing_names(settings)
+    if names:
         raise OutputError(
-            f"the drawer {settings.drawer!r} makes no shapes to write as SVG: use one of {able}, "
-            "or write a .png"
+            f"{what} cannot hold what the filter {names[0]} makes of a picture: {advice}, or leave "
+            "the filter out"
         )
-    if settings.protect:
-        raise OutputError("an SVG cannot hold the protected part of a picture: write a .png")
-
-
-def _default(settings: Settings) -> Path:
-    stem = f"{slug(' '.join(settings.prompts))}-{slug(str(settings.seed))}"
-    return free_path(FOLDER, stem, f".{settings.output_format}")

@@ -10,14 +10,17 @@ from typing import Any
 
 import typer
 
+from text2art import asking
 from text2art.api import result_of
+from text2art.checkpoint import Checkpoint
 from text2art.cli import outputs
 from text2art.cli.boundary import INTERRUPTED, Interrupt, emit, say
+from text2art.cli.keeping import Keeper
 from text2art.cli.outputs import Outputs, Wishes
 from text2art.cli.progress import Report, report_for
 from text2art.core import Frame
-from text2art.errors import SettingsError
 from text2art.media.convert import to_pil
+from text2art.media.pace import pace_of
 from text2art.media.png import record_text
 from text2art.media.svg import DrawingSource
 from text2art.media.svg_film import SvgFilm
@@ -36,7 +39,13 @@ class Show:
 
 
 def carry_out(
-    settings: Settings, wishes: Wishes, show: Show, record: Mapping[str, Any] | None = None
+    settings: Settings,
+    wishes: Wishes,
+    show: Show,
+    record: Mapping[str, Any] | None = None,
+    *,
+    keeper: Keeper | None = None,
+    begun: Checkpoint | None = None,
 ) -> None:
     """Draw and save.
 
@@ -45,15 +54,17 @@ def carry_out(
         wishes: what to leave behind.
         show: how to report.
         record: of the picture that is drawn again; differences from it are told.
+        keeper: writes checkpoints.
+        begun: the checkpoint of these settings' drawing, to go on from.
 
     Raises:
         typer.Exit: code 130, when interrupted; the picture so far is saved.
     """
-    if not settings.prompts:
-        raise SettingsError("no prompt was given: say what to draw, for example 'a red apple'")
+    asking.require(settings)
     outputs.check(wishes, settings)
     report = report_for(show.as_json, show.preview, show.quiet)
-    with Session(settings) as session:
+    keeper = keeper or Keeper(None)
+    with Session(settings) if begun is None else Session.resume(begun) as session:
         told = len(session.notices)
         notices = [*session.notices, *differences(record, session.record())]
         files = outputs.plan(wishes, session.settings, session.record())
@@ -61,13 +72,15 @@ def carry_out(
             for notice in notices:
                 say(notice)
         with Interrupt() as interrupt:
-            last = _draw(session, files, report, interrupt)
+            last = _draw(session, files, report, interrupt, keeper)
             for notice in session.notices[told:]:  # what the run itself had to say
                 notices.append(notice)
                 if not show.quiet:
                     say(notice)
             result = result_of(session, last, [])
             files.save(result)
+            if not interrupt.wished:
+                keeper.done()
     if show.as_json:
         done = {
             "event": "done",
@@ -88,7 +101,9 @@ def carry_out(
         raise typer.Exit(INTERRUPTED)
 
 
-def _draw(session: Session, files: Outputs, report: Report, interrupt: Interrupt) -> Frame:
+def _draw(
+    session: Session, files: Outputs, report: Report, interrupt: Interrupt, keeper: Keeper
+) -> Frame:
     """Follow the frames; return the last."""
     s = session.settings
     started = time.perf_counter()
@@ -98,24 +113,30 @@ def _draw(session: Session, files: Outputs, report: Report, interrupt: Interrupt
         if files.video is not None:
             note = record_text(files.record) if files.record else ""
             film = open_files.enter_context(
-                VideoWriter(files.video, s.steps + 1 - session.tryouts, comment=note)
+                VideoWriter(files.video, session.film_length, pace=pace_of(s), comment=note)
             )
-        open_files.enter_context(report.of(s.steps))
-        moving = SvgFilm(s.steps + 1 - session.tryouts) if files.svg.film is not None else None
+        open_files.enter_context(report.of(session.steps))
+        moving = SvgFilm(session.film_length) if files.svg.film is not None else None
         for frame in session.frames():
             last = frame
+            keeper.step(session)
             if interrupt.wished and not frame.final:
+                keeper.stop(session)
                 session.close()
                 last = frame = replace(session.snapshot(), step=frame.step + 1)
-            shown = frame.final or bool(s.display_every and frame.step % s.display_every == 0)
-            filmed = film is not None and not frame.tryout
-            image = to_pil(frame.image) if filmed or shown else None
+            shown = session.shows(frame)
+            filmed = film is not None and frame.filmed
+            every = s.save_interval(session.steps)
+            kept = files.frames is not None and _is_due(frame, every, shown)
+            image = to_pil(frame.image) if filmed or shown or kept else None
             if film is not None and filmed and image is not None:
                 film.add(image)
             drawer = session.drawer
-            if moving is not None and not frame.tryout and isinstance(drawer, DrawingSource):
+            if moving is not None and frame.filmed and isinstance(drawer, DrawingSource):
                 moving.add(drawer, final=frame.final)
-            path = files.save_frame(image, frame.step) if shown and image is not None else None
+            path = files.save_frame(image, frame.step) if kept and image is not None else None
+            if not frame.final and _is_due(frame, every, False):
+                files.save_picture(result_of(session, frame, []))
             report.step(frame, image if shown else None, time.perf_counter() - started, path)
             if frame.final:
                 break
@@ -123,6 +144,11 @@ def _draw(session: Session, files: Outputs, report: Report, interrupt: Interrupt
     if moving is not None:
         files.save_film(moving)
     return last
+
+
+def _is_due(frame: Frame, every: int, otherwise: bool) -> bool:
+    """Whether a frame is one in `every`, or the result; `otherwise` when that is not set."""
+    return otherwise if not every else frame.final or (frame.step > 0 and frame.step % every == 0)
 
 
 def differences(record: Mapping[str, Any] | None, present: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from text2art.color import Snap, decorrelation, mix
+from text2art.color import Snap, decorrelation, mix, opacity, opacity_logits, snapped, taken
 from text2art.core import Canvas, Drawer, ParamGroup
 from text2art.options.drawers import FftOptions
 
@@ -24,6 +24,8 @@ class FftDrawer(Drawer):
     so that plain pictures can be drawn too. With a palette, every pixel takes its nearest color.
     """
 
+    has_alpha = True
+
     def __init__(self, canvas: Canvas, options: FftOptions) -> None:
         super().__init__()
         self._options = options
@@ -33,7 +35,8 @@ class FftDrawer(Drawer):
         scale = options.contrast * _natural_scale(canvas.height, canvas.width, options.decay)
         self.register_buffer("_scale", scale, persistent=False)
         self.register_buffer("_colors", decorrelation(options.colors), persistent=False)
-        start = torch.randn(1, 3, *scale.shape, 2, generator=canvas.stream("fft/start"))
+        channels = 4 if canvas.transparent else 3
+        start = torch.randn(1, channels, *scale.shape, 2, generator=canvas.stream("fft/start"))
         self.spectrum = nn.Parameter(_START * start)
         self._snap = None if canvas.palette is None else Snap(canvas.palette)
         self.to(canvas.device)
@@ -42,8 +45,12 @@ class FftDrawer(Drawer):
         """See `core.Drawer.forward`."""
         spectrum = torch.view_as_complex(self.spectrum) * self._scale
         waves = torch.fft.irfft2(spectrum, s=self._size, norm="ortho")
-        image = torch.sigmoid(mix(self._colors, waves))
-        return image if self._snap is None else self._snap(image)
+        if waves.shape[1] == 3:
+            image = torch.sigmoid(mix(self._colors, waves))
+        else:
+            image = torch.sigmoid(mix(self._colors, waves[:, :3]))
+            image = torch.cat([image, opacity(waves[:, 3:])], dim=1)
+        return image if self._snap is None else snapped(self._snap, image)
 
     def groups(self) -> list[ParamGroup]:
         """See `core.Drawer.groups`."""
@@ -53,8 +60,11 @@ class FftDrawer(Drawer):
     @torch.no_grad()
     def fit_(self, picture: Tensor) -> None:
         """See `core.Drawer.fit_`: the inverse of `forward`."""
+        picture = taken(picture, self.spectrum.shape[1])
         logits = torch.logit(picture[:, :3].clamp(0.01, 0.99))
         waves = mix(torch.linalg.inv(self._colors), logits)
+        if picture.shape[1] == 4:
+            waves = torch.cat([waves, opacity_logits(picture[:, 3:])], dim=1)
         spectrum = torch.fft.rfft2(waves, norm="ortho") / self._scale
         self.spectrum.copy_(torch.view_as_real(spectrum))
 

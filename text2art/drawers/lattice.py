@@ -181,7 +181,7 @@ class Lattice(nn.Module):
             self._cell, table, self._start, mode="sum", per_sample_weights=self._share
         )
         # Shares add up to 1 but for rounding.
-        return pixels.clamp(0, 1).T.reshape(1, 3, *self._size)
+        return pixels.clamp(0, 1).T.reshape(1, -1, *self._size)
 
     def average(self, picture: Tensor) -> Tensor:
         """Return each cell's mean color, `(1, 3, rows, columns)`; gray where it has no pixel."""
@@ -189,10 +189,10 @@ class Lattice(nn.Module):
         runs = torch.diff(self._start, append=self._start.new_tensor([len(self._cell)]))
         pixel = torch.repeat_interleave(runs)
         colors = picture[0].flatten(1)[:, pixel] * self._share
-        sums = picture.new_zeros(3, count).index_add_(1, self._cell, colors)
+        sums = picture.new_zeros(len(colors), count).index_add_(1, self._cell, colors)
         areas = picture.new_zeros(count).index_add_(0, self._cell, self._share)
         mean = torch.where(areas > 0, sums / areas.clamp(min=1e-9), 0.5)
-        return mean.reshape(1, 3, *self._grid)
+        return mean.reshape(1, -1, *self._grid)
 
 
 def _shares(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from text2art.color import opacity, opacity_logits
 from text2art.core import ParamGroup
 
 GAIN = 4.0  # logits per unit of a layer: brings Adam's usual rates to colors
@@ -22,7 +23,13 @@ class Layers(nn.Module):
     """
 
     def __init__(
-        self, rows: int, columns: int, draw: torch.Generator, *, staggered: bool = False
+        self,
+        rows: int,
+        columns: int,
+        draw: torch.Generator,
+        *,
+        staggered: bool = False,
+        channels: int = 3,
     ) -> None:
         """Make the layers up to a finest one of rows x columns.
 
@@ -31,6 +38,7 @@ class Layers(nn.Module):
             columns: of the finest layer.
             draw: random stream of the start.
             staggered: the finest layer's odd rows lie half a cell further right than its even ones.
+            channels: 3, or 4 with alpha.
         """
         super().__init__()
         self._staggered = staggered
@@ -42,12 +50,12 @@ class Layers(nn.Module):
         ]
         # Fine layers start nearly even: what the gradient does not touch would stay speckled.
         self.grids = nn.ParameterList(
-            nn.Parameter(0.02 * min(1, 8 / n) * torch.randn(1, 3, h, w, generator=draw))
+            nn.Parameter(0.02 * min(1, 8 / n) * torch.randn(1, channels, h, w, generator=draw))
             for n, (h, w) in zip(self._scales, shapes, strict=True)
         )
 
     def total(self) -> Tensor:
-        """Return the sum of all layers at the finest grid, `(1, 3, rows, columns)`, unbounded."""
+        """Return the sum of all layers at the finest grid, `(1, C, rows, columns)`, unbounded."""
         # Each partial sum is enlarged to the next grid, so that little is done at full size.
         total: Tensor = self.grids[0]
         for grid in list(self.grids)[1:]:
@@ -63,7 +71,7 @@ class Layers(nn.Module):
 
     @torch.no_grad()
     def fit_(self, target: Tensor) -> None:
-        """Make the sum equal `(1, 3, rows, columns)`; each layer takes what coarser ones lack."""
+        """Make the sum equal `(1, C, rows, columns)`; each layer takes what coarser ones lack."""
         total = torch.zeros_like(self.grids[0])
         for grid in self.grids:
             total = self._onto(total, grid)
@@ -76,7 +84,7 @@ class Layers(nn.Module):
         if not self._staggered or grid is not self.grids[-1]:
             return enlarge(total, rows, columns)
         # Of twice as many columns, even rows take the left ones and odd rows the right ones.
-        halves = enlarge(total, rows, 2 * columns).reshape(1, 3, rows, columns, 2)
+        halves = enlarge(total, rows, 2 * columns).reshape(1, -1, rows, columns, 2)
         parity = torch.arange(rows, device=grid.device) % 2
         return torch.where(parity[:, None] == 0, halves[..., 0], halves[..., 1])
 
@@ -89,10 +97,16 @@ def enlarge(grid: Tensor, height: int, width: int) -> Tensor:
 
 
 def squash(total: Tensor) -> Tensor:
-    """Take sums of layers to colors in [0, 1]."""
-    return torch.sigmoid(GAIN * total)
+    """Take sums of layers to colors, and alpha if there is one, in [0, 1]."""
+    colors = torch.sigmoid(GAIN * total[:, :3])
+    if total.shape[1] == 3:
+        return colors
+    return torch.cat([colors, opacity(GAIN * total[:, 3:])], dim=1)
 
 
 def unsquash(picture: Tensor) -> Tensor:
     """Take colors in [0, 1] to sums of layers; black and white are moved inside a little."""
-    return torch.logit(picture.clamp(0.01, 0.99)) / GAIN
+    sums = torch.logit(picture[:, :3].clamp(0.01, 0.99))
+    if picture.shape[1] == 4:
+        sums = torch.cat([sums, opacity_logits(picture[:, 3:])], dim=1)
+    return sums / GAIN

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from text2art.abilities import PLAIN_SVG, SvgStyle
-from text2art.color import Snap
+from text2art.color import mixed, taken
 from text2art.core import Canvas, Drawer, ParamGroup
 from text2art.drawers.lattice import STAGGERED, Lattice, Rectangles, grid_of, outlines
-from text2art.drawers.layers import Layers, squash, unsquash
+from text2art.drawers.paints import make_paint
 from text2art.errors import SettingsError
-from text2art.media.convert import to_pil
+from text2art.media.convert import to_indexed, to_pil
 from text2art.media.svg import Drawing, Mark, document
 from text2art.options.drawers import PixelOptions
 
@@ -25,8 +24,11 @@ class PixelDrawer(Drawer):
     """Cells of one color each, whose colors are layers from coarse to fine.
 
     The layers let the gradient shape big forms first; a grid of independent cells stays speckled.
-    With a palette, every cell has exactly one of its colors, and so has every pixel.
+    With a palette, every cell has exactly one of its colors, and so has every pixel. How cells come
+    to their colors is their paint's (`paints`).
     """
+
+    has_alpha = True
 
     def __init__(self, canvas: Canvas, options: PixelOptions) -> None:
         super().__init__()
@@ -40,43 +42,46 @@ class PixelDrawer(Drawer):
                 f"pixel.cells {columns}x{rows} is finer than the picture's {width}x{height} "
                 "pixels: use fewer cells or a larger size"
             )
-        staggered = shape in STAGGERED
-        self._layers = Layers(rows, columns, canvas.stream("pixel/start"), staggered=staggered)
-        hard = canvas.palette is not None
+        self._channels = 4 if canvas.transparent else 3
+        self._paint = make_paint(rows, columns, canvas, options, staggered=shape in STAGGERED)
+        hard = canvas.palette is not None or options.palette_mode == "learned"
         self._lattice: Rectangles | Lattice
         if shape == "rect":
             self._lattice = Rectangles(columns, rows, width, height, hard=hard)
         else:
             self._lattice = Lattice(shape, columns, rows, width, height, hard=hard)
-        self._snap = None if canvas.palette is None else Snap(canvas.palette)
         self.to(canvas.device)
 
     def forward(self) -> Tensor:
         """See `core.Drawer.forward`."""
-        return self._lattice.paint(self._colors())
+        return mixed(self._lattice.paint, self._paint())
 
-    def _colors(self) -> Tensor:
-        colors = squash(self._layers.total())
-        return colors if self._snap is None else self._snap(colors)
+    def at_(self, progress: float) -> None:
+        """See `abilities.Annealed.at_`."""
+        self._paint.at_(progress)
 
     def groups(self) -> list[ParamGroup]:
         """See `core.Drawer.groups`."""
-        return self._layers.groups(self._options.learning_rate, self._options.decay)
+        return self._paint.groups(self._options)
 
     @torch.no_grad()
     def fit_(self, picture: Tensor) -> None:
         """See `core.Drawer.fit_`: each cell takes the mean color of its pixels."""
-        self._layers.fit_(unsquash(self._lattice.average(picture[:, :3])))
+        self._paint.fit_(mixed(self._lattice.average, taken(picture, self._channels)))
 
     @torch.no_grad()
     def cells(self) -> Image.Image:
-        """See `abilities.CellSource.cells`: with a palette, indexed in the palette's order."""
-        if self._snap is None:
-            return to_pil(self._colors())
-        index = self._snap.nearest(squash(self._layers.total()))
-        image = Image.fromarray(index.to(torch.uint8).cpu().numpy().astype(np.uint8), mode="P")
-        image.putpalette(self._snap.levels())
-        return image
+        """See `abilities.CellSource.cells`: with a palette, indexed in the palette's order.
+
+        On a transparent canvas a palette is followed by an entry for cells of less than half alpha.
+        """
+        colors = self._paint()
+        indexed = self._paint.indexed()
+        if indexed is None:
+            return to_pil(colors)
+        index, palette = indexed
+        clear = colors[0, 3] < 0.5 if self._channels == 4 else None
+        return to_indexed(index, palette, clear)
 
     def svg(self, style: SvgStyle = PLAIN_SVG) -> str:
         """See `abilities.SvgSource.svg`: a polygon per cell.
@@ -92,12 +97,12 @@ class PixelDrawer(Drawer):
 
     @torch.no_grad()
     def _drawing(self, under: float) -> Drawing:
-        colors = self._colors()[0]
+        colors = self._paint()[0]
         rows, columns = colors.shape[-2:]
         corners, index = outlines(self._options.cell, columns, rows, *self._size, under=under)
         colors = colors.flatten(1).T.cpu()[index]
         marks = [
-            Mark(polygon, (*color, 1.0), straight=True)
+            Mark(polygon, (*color[:3], *(color[3:] or [1.0])), straight=True)
             for polygon, color in zip(corners.numpy(), colors.tolist(), strict=True)
         ]
         return Drawing(marks, *self._size)

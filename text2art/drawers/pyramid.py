@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from text2art.color import Snap
+from text2art.color import Snap, mixed, snapped, taken
 from text2art.core import Canvas, Drawer, ParamGroup
 from text2art.drawers.layers import Layers, enlarge, squash, unsquash
 from text2art.options.drawers import PyramidOptions
@@ -18,6 +18,8 @@ class PyramidDrawer(Drawer):
     With a palette, every pixel takes the nearest of its colors.
     """
 
+    has_alpha = True
+
     def __init__(self, canvas: Canvas, options: PyramidOptions) -> None:
         super().__init__()
         self._height, self._width = canvas.height, canvas.width
@@ -28,13 +30,14 @@ class PyramidDrawer(Drawer):
             max(1, round(finest * canvas.height / short)),
             max(1, round(finest * canvas.width / short)),
             canvas.stream("pyramid/start"),
+            channels=4 if canvas.transparent else 3,
         ).to(canvas.device)
         self._snap = Snap(canvas.palette).to(canvas.device) if canvas.palette is not None else None
 
     def forward(self) -> Tensor:
         """See `core.Drawer.forward`."""
         image = squash(enlarge(self._layers.total(), self._height, self._width))
-        return image if self._snap is None else self._snap(image)
+        return image if self._snap is None else snapped(self._snap, image)
 
     def groups(self) -> list[ParamGroup]:
         """See `core.Drawer.groups`."""
@@ -43,7 +46,12 @@ class PyramidDrawer(Drawer):
     @torch.no_grad()
     def fit_(self, picture: Tensor) -> None:
         """See `core.Drawer.fit_`; details finer than the finest layer are averaged."""
-        rows, columns = self._layers.grids[-1].shape[-2:]
+        channels, *size = self._layers.grids[-1].shape[-3:]
         self._layers.fit_(
-            unsquash(F.interpolate(picture[:, :3], size=(rows, columns), mode="area"))
+            unsquash(
+                mixed(
+                    lambda colors: F.interpolate(colors, size=size, mode="area"),
+                    taken(picture, channels),
+                )
+            )
         )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from text2art.core import Canvas
-from text2art.drawers.vector import Paths, VectorDrawer, Ways, stage_of
+from text2art.drawers.vector import FAINT_START, Paths, VectorDrawer, Ways, stage_of
 from text2art.options.drawers import ShapesOptions
 
 _RAGGED = 0.15  # how far points of a new blob lie off its circle, of the radius
@@ -33,7 +33,8 @@ class ShapesDrawer(VectorDrawer):
         ragged = 1 + _RAGGED * torch.randn(count, 3 * options.segments, 1, generator=draw)
         outline = radius[:, None, None] * ragged * _circle(options.segments)
         colors = torch.rand(count, 4, generator=draw)
-        colors[:, 3] = options.opacity
+        faint = canvas.transparent and canvas.palette is None
+        colors[:, 3] = FAINT_START if faint else options.opacity
         paths = Paths(
             points=(center[:, None] + outline).flatten(0, 1),
             segments=(options.segments,) * count,

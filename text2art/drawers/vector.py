@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from PIL import ImageColor
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from text2art.abilities import PLAIN_SVG, SvgStyle
-from text2art.color import Snap
+from text2art.color import Snap, premultiplied, taken
 from text2art.core import Canvas, Drawer, ParamGroup
 from text2art.media.svg import Drawing, document, scene_drawing
 from text2art.raster import Scene, render
@@ -22,6 +22,7 @@ CRISP = 0.75  # of the run is over when edges are as sharp as they get
 GROWN = 0.4  # of the run is over when the last paths come in
 _REVIVED = 0.7  # of the run is over when paths that show nothing are left alone
 _FAINT = 0.05  # opacity below which a path shows nothing
+FAINT_START = 0.3  # opacity of new paths on nothing: opaque ones would cover all of it
 _MARGIN = 0.25  # of a side: how far out of the picture points may go
 _FIT_STEPS = 30
 
@@ -70,12 +71,19 @@ class VectorDrawer(Drawer):
 
     Edges are soft at the start of a run, so that gradients reach further, and crisp at its end.
     Paths come in by and by, coarse ones first. With a palette, every path and the background have
-    exactly one of its colors, and a path is either opaque or not there.
+    exactly one of its colors, and a path is either opaque or not there. On a transparent canvas
+    there is no background.
     """
+
+    has_alpha = True
 
     def __init__(self, canvas: Canvas, paths: Paths, background: str, ways: Ways) -> None:
         super().__init__()
+        if canvas.transparent:
+            rates = {name: rate for name, rate in ways.rates.items() if name != "background"}
+            ways = replace(ways, rates=rates)
         self._ways = ways
+        self._channels = 4 if canvas.transparent else 3
         self._size = (canvas.width, canvas.height)
         self._closed = paths.closed
         self._segments = torch.tensor(paths.segments)
@@ -111,8 +119,9 @@ class VectorDrawer(Drawer):
 
     def forward(self) -> Tensor:
         """See `core.Drawer.forward`."""
-        drawn = render(self.scene(), background=self._behind(), softness=self._softness)
-        return drawn[:, :3]
+        behind = self._behind() if self._channels == 3 else None
+        drawn = render(self.scene(), background=behind, softness=self._softness)
+        return drawn[:, : self._channels]
 
     def scene(self) -> Scene:
         """Return the paths that are there by now."""
@@ -136,7 +145,8 @@ class VectorDrawer(Drawer):
     @torch.no_grad()
     def drawing(self) -> Drawing:
         """See `media.svg.DrawingSource.drawing`."""
-        return scene_drawing(self.scene(), self._behind()[0, :, 0, 0].tolist())
+        behind = self._behind()[0, :, 0, 0].tolist() if self._channels == 3 else None
+        return scene_drawing(self.scene(), behind)
 
     @property
     def _softness(self) -> float:
@@ -160,7 +170,7 @@ class VectorDrawer(Drawer):
         """See `core.Drawer.groups`."""
         named = dict(self.named_parameters())
         return [
-            ParamGroup(name=name, params=[named[name]], lr=rate)
+            ParamGroup(name=name, params=[named[name]], lr=rate, weight_decay=0.0)
             for name, rate in self._ways.rates.items()
         ]
 
@@ -215,30 +225,51 @@ class VectorDrawer(Drawer):
         sums = values.new_zeros(len(count), values.shape[1])
         return sums.index_add_(0, self._path_of_point, values) / count[:, None]
 
-    def _take_colors_(self, picture: Tensor, paths: Tensor) -> None:
-        """Give paths the mean color of a picture at their points; opaque enough to matter."""
-        if "colors" not in self._ways.rates:
-            return
+    def _take_colors_(self, picture: Tensor, paths: Tensor) -> Tensor:
+        """Give paths the mean color of a picture at their points; opaque enough to matter.
+
+        Returns:
+            the means of all paths, `(n, 3 or 4)`.
+        """
         at = 2 * self.points / self.points.new_tensor(self._size) - 1
         found = F.grid_sample(
             picture, at[None, None], mode="bilinear", padding_mode="border", align_corners=False
         )
         colors = self._per_path(found[0, :, 0].T)
-        self.colors[paths, :3] = colors[paths]
-        self.colors[paths, 3] = self.colors[paths, 3].clamp(min=0.6)
+        if "colors" in self._ways.rates:
+            self.colors[paths, :3] = colors[paths, :3]
+            # On a palette, what is less than half opaque is not there.
+            faint = self._channels == 4 and self._snap is None
+            low = FAINT_START if faint else 0.6
+            self.colors[paths, 3] = self.colors[paths, 3].clamp(min=low)
+        return colors
 
     # ---- starting from a picture -----------------------------------------------------------
 
     @torch.no_grad()
     def fit_(self, picture: Tensor) -> None:
         """See `core.Drawer.fit_`: colors from the picture, then a short descent."""
+        picture = taken(picture, self._channels)
         self._present = len(self._segments)  # there is no time for coarse ones first
         self.background.copy_(self._background_of(picture[:, :3]))
         self._place_(picture[:, :3])
-        self._take_colors_(picture[:, :3], torch.arange(self._present))
+        found = self._take_colors_(picture, torch.arange(self._present))
         if "colors" in self._ways.rates:
-            self.colors[:, 3] = 1.0
-        self._descend_(picture[:, :3])
+            self.colors[:, 3] = 1.0 if found.shape[1] == 3 else found[:, 3]
+        self._descend_(picture)
+
+    @torch.no_grad()
+    def adjust_(self, picture: Tensor) -> None:
+        """See `core.Drawer.adjust_`: a short descent from where the paths are."""
+        self._descend_(taken(picture, self._channels))
+
+    @torch.no_grad()
+    def move_(self, matrix: Tensor) -> None:
+        """See `abilities.Movable.move_`."""
+        matrix = matrix.to(self.points)
+        self.points.copy_(self.points @ matrix[:, :2].T + matrix[:, 2])
+        self.widths.mul_(torch.linalg.det(matrix[:, :2]).abs().sqrt())
+        self.project_()
 
     def _background_of(self, picture: Tensor) -> Tensor:
         return picture.mean((0, 2, 3)) if "background" in self._ways.rates else self.background
@@ -258,7 +289,7 @@ class VectorDrawer(Drawer):
         least, best = math.inf, self.state_dict()
         for step in range(_FIT_STEPS + 1):
             with torch.enable_grad():
-                error = (self() - picture).square().mean()
+                error = self._distance(picture)
             if float(error) < least:
                 least, best = float(error), copy.deepcopy(self.state_dict())
             if step == _FIT_STEPS:
@@ -273,6 +304,13 @@ class VectorDrawer(Drawer):
             parameter.grad = None
         self.load_state_dict(best)
 
+    def _distance(self, picture: Tensor) -> Tensor:
+        drawn = self()
+        if self._channels == 4:  # colors count as far as they are seen
+            drawn, picture = premultiplied(drawn), premultiplied(picture)
+        error: Tensor = (drawn - picture).square().mean()
+        return error
+
     # ---- state -----------------------------------------------------------------------------
 
     def get_extra_state(self) -> Tensor:
@@ -281,7 +319,8 @@ class VectorDrawer(Drawer):
 
     def set_extra_state(self, state: Tensor) -> None:
         """Take over what `get_extra_state` gave."""
-        self._present, self._progress = int(state[0]), float(state[1])
+        self._present = min(max(int(state[0]), 1), len(self._segments))
+        self._progress = float(state[1])
 
 
 def _stages(count: int, stages: int) -> list[int]:

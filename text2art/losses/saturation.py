@@ -25,6 +25,10 @@ class SaturationLoss:
         """Return minus a tenth of the colorfulness."""
         r, g, b = view.image[:, :3].unbind(dim=1)
         rg, yb = r - g, (r + g) / 2 - b
-        spread = torch.sqrt(rg.var() + yb.var() + _EPSILON)
+        spread = torch.sqrt(_variance(rg) + _variance(yb) + _EPSILON)
         mean = torch.sqrt(rg.mean().square() + yb.mean().square() + _EPSILON)
         return -(spread + 0.3 * mean) / 10
+
+
+def _variance(values: Tensor) -> Tensor:
+    return values.var() if values.numel() > 1 else (values - values).sum()

@@ -1,29 +1,58 @@
-"""Smoothness: total variation of the picture."""
+"""Smoothness: how uneven the picture is, in several measures."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from text2art.core import View
+from text2art.losses.pixels import VIEW, blur, length, steps
+from text2art.options.losses import SmoothnessOptions
+
+_CLIP = 0.5  # of a gradient's length; beyond it an edge is an edge
 
 
 class SmoothnessLoss:
-    """Mean absolute difference of neighboring pixels, scaled so that it does not depend on size.
+    """Mean difference of neighboring pixels, scaled so that it does not depend on size.
 
-    Anisotropic total variation (Rudin, Osher and Fatemi 1992) without its square root, whose
-    gradient is not finite on flat pictures. The differences are multiplied by the short side in
-    units of 64 pixels: the same picture at another size has about the same value.
+    "anisotropic" is the total variation of Rudin, Osher and Fatemi (1992) without its square root,
+    whose gradient is not finite on flat pictures. The differences are multiplied by the short side
+    in units of 64 pixels: the same picture at another size has about the same value.
+
+    The others are pixray's three types: with s the length of the gradient of all channels at a
+    pixel, the mean of s ("isotropic", its "default"), of min(s, 0.5) ("clipped") or of log(1 + s)
+    ("log"). pixray measures s on the cutouts; here it is that of the picture, times its short side
+    in units of 224 pixels, the side of those cutouts. Its blur has an exponent of ((x - m) / 2s)^2;
+    here it is a Gaussian.
     """
 
     name = "smoothness"
 
-    def __init__(self, weight: float = 1.0, options: None = None) -> None:
+    def __init__(self, weight: float = 1.0, options: SmoothnessOptions | None = None) -> None:
         self.weight = weight
+        self._options = options or SmoothnessOptions()
 
     def __call__(self, view: View) -> Tensor:
-        """Return the mean total variation of all channels."""
+        """Return the mean unevenness of all channels."""
+        o = self._options
         image = view.image
-        scale = min(image.shape[-2:]) / 64
-        across = (image[..., :, 1:] - image[..., :, :-1]).abs().mean()
-        down = (image[..., 1:, :] - image[..., :-1, :]).abs().mean()
-        return (across + down) * scale
+        if o.kernel:
+            image = blur(image, o.kernel, o.std)
+        short = min(image.shape[-2:])
+        if o.kind == "anisotropic":
+            across, down = (steps(image, dim).abs().mean() for dim in (-1, -2))
+            return (across + down) * (short / 64)
+        squares = self._slope(image, -1).square() + self._slope(image, -2).square()
+        s = length(squares.sum(dim=1)) * (short / VIEW)
+        if o.kind == "clipped":
+            s = s.clamp(max=_CLIP)
+        return (s.log1p() if o.kind == "log" else s).mean()
+
+    def _slope(self, image: Tensor, dim: int) -> Tensor:
+        """Return the central differences along a dimension, of the shape of the picture."""
+        order = min(self._options.edge_order, image.shape[dim] - 1)
+        if order < 1:
+            return image - image
+        spacing = self._options.spacing
+        (slope,) = torch.gradient(image, spacing=spacing, dim=dim, edge_order=order)
+        return slope

@@ -15,6 +15,7 @@ from pathlib import Path
 from text2art.errors import OutputError
 
 SLUG_LENGTH = 60
+_ROOM_FOR_HASH = 20
 _REASONS = {
     errno.ENOSPC: "the disk is full: free some space or choose another folder",
     errno.EDQUOT: "your disk quota is used up: free some space or choose another folder",
@@ -116,17 +117,20 @@ def write_bytes(path: Path, data: bytes) -> Path:
     return path
 
 
-def slug(text: str) -> str:
-    """Return a file name made of the words of a text, at most `SLUG_LENGTH` characters.
+def slug(text: str, *, longest: int = SLUG_LENGTH) -> str:
+    """Return a file name made of the words of a text, at most `longest` characters.
 
-    Letters of every script are kept; what is cut off is stood for by a short hash.
+    Letters of every script are kept; what is cut off is stood for by a short hash, where there is
+    room for one.
     """
     words = re.findall(r"\w+", unicodedata.normalize("NFKC", text).lower())
     name = "-".join(word.strip("_") for word in words if word.strip("_")) or "picture"
-    if len(name) <= SLUG_LENGTH and len(name.encode()) <= 3 * SLUG_LENGTH:
+    if len(name) <= longest and len(name.encode()) <= 3 * longest:
         return name
+    if longest < _ROOM_FOR_HASH:
+        return name[:longest].rstrip("-")
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return f"{name[: SLUG_LENGTH - 9].rstrip('-')}-{digest}"
+    return f"{name[: longest - 9].rstrip('-')}-{digest}"
 
 
 def free_path(folder: Path, stem: str, ending: str) -> Path:

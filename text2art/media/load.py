@@ -12,13 +12,14 @@ import threading
 import warnings
 from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 
 from text2art.errors import InputFileError, MissingExtra
 from text2art.media import markup, web
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 64_000_000
+MAX_FRAMES = 4096
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 _SVG_SIDE = 1024  # pixels: longest side of a rasterized SVG
 _MOST_SVG_BYTES = 10_000_000
@@ -27,7 +28,11 @@ _FILTERS = threading.Lock()  # warning filters belong to the process: one thread
 
 
 def load_picture(
-    source: str, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS
+    source: str,
+    *,
+    max_bytes: int = MAX_BYTES,
+    max_pixels: int = MAX_PIXELS,
+    keep_palette: bool = False,
 ) -> Image.Image:
     """Load a picture, upright, its first frame, as RGB or RGBA; an SVG is rasterized.
 
@@ -35,16 +40,25 @@ def load_picture(
         source: path of a file, or an http(s) URL.
         max_bytes: longest file accepted.
         max_pixels: largest picture accepted, by its header, before anything is decoded.
+        keep_palette: whether an indexed picture stays indexed.
 
     Raises:
         InputFileError: missing, not allowed, too big, of another format, or broken.
         MissingExtra: it is an SVG, and what rasterizes it is not installed.
     """
+    data = read_source(source, max_bytes)
+    return decode_picture(data, source, max_pixels=max_pixels, keep_palette=keep_palette)
+
+
+def read_source(source: str, max_bytes: int = MAX_BYTES) -> bytes:
+    """Return what a file or an http(s) URL holds.
+
+    Raises:
+        InputFileError: it is missing, not allowed, or too big.
+    """
     if _URL.match(source):
-        data = web.download(source.strip(), max_bytes)
-    else:
-        data = _read(source, max_bytes)
-    return decode_picture(data, source, max_pixels=max_pixels)
+        return web.download(source.strip(), max_bytes)
+    return _read(source, max_bytes)
 
 
 def _read(source: str, max_bytes: int) -> bytes:
@@ -66,7 +80,9 @@ def _read(source: str, max_bytes: int) -> bytes:
     return data
 
 
-def decode_picture(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
+def decode_picture(
+    data: bytes, name: str, *, max_pixels: int = MAX_PIXELS, keep_palette: bool = False
+) -> Image.Image:
     """Decode the bytes of a picture; see `load_picture`. `name` is for messages."""
     if not data:
         raise InputFileError(f"picture {name!r} is empty")
@@ -91,7 +107,8 @@ def decode_picture(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> I
             f"picture {name!r} has {width}x{height} pixels, at most {max_pixels} are accepted"
         )
     try:
-        return _plain(ImageOps.exif_transpose(image))
+        upright = ImageOps.exif_transpose(image)
+        return _indexed(upright) if keep_palette and upright.mode == "P" else _plain(upright)
     except Exception as error:  # decoders raise anything on broken files
         raise InputFileError(f"picture {name!r} is broken: {_reason(error)}") from error
 
@@ -139,6 +156,42 @@ def _plain(image: Image.Image) -> Image.Image:
     plain = image.convert(mode) if image.mode != mode else image.copy()
     plain.info = {}  # what is left there (profiles, comments) is not part of the picture
     return plain
+
+
+def _indexed(image: Image.Image) -> Image.Image:
+    """Return an indexed picture with its palette and transparency, and nothing else."""
+    plain = image.copy()
+    plain.info = {key: value for key, value in image.info.items() if key == "transparency"}
+    return plain
+
+
+def load_frames(source: str, *, most: int = MAX_FRAMES) -> list[Image.Image]:
+    """Load all pictures of a file: those of an animation, or the one there is.
+
+    Indexed pictures stay indexed, but for those of an animation, which are RGBA.
+
+    Raises:
+        InputFileError: as `load_picture`, or there are too many.
+    """
+    data = read_source(source)
+    first = decode_picture(data, source, keep_palette=True)
+    if markup.looks_like_svg(data):
+        return [first]
+    try:
+        with _open(data) as image:
+            count = getattr(image, "n_frames", 1)
+            if count == 1:
+                return [first]
+            if count > most or count * image.width * image.height > MAX_PIXELS:
+                raise InputFileError(
+                    f"animation {source!r} has {count} pictures of {image.width}x{image.height}, "
+                    f"at most {most} and {MAX_PIXELS} pixels in all are read"
+                )
+            return [frame.convert("RGBA") for frame in ImageSequence.Iterator(image)]
+    except InputFileError:
+        raise
+    except Exception as error:  # decoders raise anything on broken files
+        raise InputFileError(f"animation {source!r} is broken: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:

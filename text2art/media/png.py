@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from text2art.errors import InputFileError, OutputError
 from text2art.media.files import check_target, write_bytes
-from text2art.media.markup import svg_record
+from text2art.media.markup import looks_like_svg, svg_record
 from text2art.settings import Settings
 
 ENDINGS = (".png", ".webp", ".jpg", ".jpeg")
@@ -101,27 +101,53 @@ def read_record(path: Path) -> dict[str, Any]:
     Raises:
         InputFileError: no such file, not such a picture, no record in it, or a broken one.
     """
+    named = repr(str(path))
     try:
         if path.stat().st_size > MOST_FILE_BYTES:
-            raise InputFileError(f"{str(path)!r} is larger than {MOST_FILE_BYTES >> 20} MB")
-        if path.suffix.lower() == ".svg":
-            text = svg_record(path.read_bytes(), repr(str(path)), longest=MOST_RECORD_BYTES)
+            raise InputFileError(f"{named} is larger than {MOST_FILE_BYTES >> 20} MB")
+    except FileNotFoundError as error:
+        raise InputFileError(f"there is no file {named}") from error
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputFileError):
+            raise
+        raise InputFileError(f"{named} cannot be read: {error}") from error
+    return _record(path, named, is_svg=path.suffix.lower() == ".svg")
+
+
+def record_of(data: bytes, name: str) -> dict[str, Any]:
+    """Return the record inside the bytes of a picture, whatever its name ends in.
+
+    Args:
+        data: the file, of a size that the caller has bounded.
+        name: for messages.
+
+    Raises:
+        InputFileError: as `read_record`.
+    """
+    return _record(io.BytesIO(data), repr(name), is_svg=looks_like_svg(data))
+
+
+def _record(source: Path | io.BytesIO, named: str, *, is_svg: bool) -> dict[str, Any]:
+    try:
+        if is_svg:
+            data = source.read_bytes() if isinstance(source, Path) else source.getvalue()
+            text = svg_record(data, named, longest=MOST_RECORD_BYTES)
         else:
-            with Image.open(path, formats=("PNG", "WEBP", "JPEG")) as image:
+            with Image.open(source, formats=("PNG", "WEBP", "JPEG")) as image:
                 text = _embedded(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputFileError(f"{str(path)!r} has too many pixels: {error}") from error
+        raise InputFileError(f"{named} has too many pixels: {error}") from error
     except UnidentifiedImageError as error:
-        raise InputFileError(f"{str(path)!r} is not a PNG, WebP or JPEG picture") from error
+        raise InputFileError(f"{named} is not a PNG, WebP or JPEG picture") from error
     except FileNotFoundError as error:
-        raise InputFileError(f"there is no file {str(path)!r}") from error
+        raise InputFileError(f"there is no file {named}") from error
     except (OSError, ValueError, SyntaxError) as error:  # Pillow's ways to say "broken"
         if isinstance(error, InputFileError):
             raise
-        raise InputFileError(f"{str(path)!r} cannot be read: {error}") from error
+        raise InputFileError(f"{named} cannot be read: {error}") from error
     if text is None:
-        raise InputFileError(f"{str(path)!r} holds no text2art settings")
-    return _parsed(text, path)
+        raise InputFileError(f"{named} holds no text2art settings")
+    return _parsed(text, named)
 
 
 def _embedded(image: Image.Image) -> str | None:
@@ -134,15 +160,15 @@ def _embedded(image: Image.Image) -> str | None:
     return comment[len(_UNDEFINED_CODE) :].decode()
 
 
-def _parsed(text: str, path: Path) -> dict[str, Any]:
+def _parsed(text: str, named: str) -> dict[str, Any]:
     if len(text) > MOST_RECORD_BYTES:
-        raise InputFileError(f"the settings in {str(path)!r} are longer than 1 MB")
+        raise InputFileError(f"the settings in {named} are longer than 1 MB")
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputFileError(f"the settings in {str(path)!r} are broken: {error}") from error
+        raise InputFileError(f"the settings in {named} are broken: {error}") from error
     if not isinstance(record, dict) or not isinstance(record.get("settings"), dict):
-        raise InputFileError(f"the settings in {str(path)!r} are not text2art's")
+        raise InputFileError(f"the settings in {named} are not text2art's")
     return record
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-_INK, _PAPER, _GAP = (40, 40, 40), (250, 250, 248), 8
+INK, PAPER, GAP = (40, 40, 40), (250, 250, 248), 8
 
 
 @dataclass(frozen=True)
@@ -35,23 +35,23 @@ def contact_sheet(tiles: Sequence[Tile], columns: int, *, side: int = 144) -> Im
         raise ValueError(f"a sheet needs tiles and columns, given {len(tiles)} and {columns}")
     letters = max(9.0, side / 12)
     font = ImageFont.load_default(size=letters)
-    captions = [_wrap(tile.caption, font, side) for tile in tiles]
+    captions = [wrap(tile.caption, font, side) for tile in tiles]
     line = round(letters * 1.2)
-    cell_width = side + _GAP
+    cell_width = side + GAP
     rows = [range(i, min(i + columns, len(tiles))) for i in range(0, len(tiles), columns)]
-    heights = [side + _GAP + line * max(len(captions[i]) for i in row) + _GAP // 2 for row in rows]
-    size = (cell_width * min(columns, len(tiles)) + _GAP, sum(heights) + _GAP)
-    sheet = Image.new("RGB", size, _PAPER)
+    heights = [side + GAP + line * max(len(captions[i]) for i in row) + GAP // 2 for row in rows]
+    size = (cell_width * min(columns, len(tiles)) + GAP, sum(heights) + GAP)
+    sheet = Image.new("RGB", size, PAPER)
     pen = ImageDraw.Draw(sheet)
-    top = _GAP
+    top = GAP
     for row, height in zip(rows, heights, strict=True):
         for place, i in enumerate(row):
-            left = _GAP + place * cell_width
-            small = _fit(tiles[i].image, side)
+            left = GAP + place * cell_width
+            small = fit(tiles[i].image, side)
             sheet.paste(small, (left + (side - small.width) // 2, top + (side - small.height) // 2))
             for n, words in enumerate(captions[i]):
-                at = (left + side / 2, top + side + _GAP // 4 + n * line)
-                pen.text(at, words, fill=_INK, font=font, anchor="ma")
+                at = (left + side / 2, top + side + GAP // 4 + n * line)
+                pen.text(at, words, fill=INK, font=font, anchor="ma")
         top += height
     return sheet
 
@@ -74,7 +74,7 @@ def save_sheet(sheet: Image.Image, path: Path, *, largest: int = 1_500_000) -> i
     return path.stat().st_size
 
 
-def _fit(image: Image.Image, side: int) -> Image.Image:
+def fit(image: Image.Image, side: int) -> Image.Image:
     """Scale a picture so that its longest side is `side`."""
     factor = side / max(image.size)
     size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
@@ -82,9 +82,7 @@ def _fit(image: Image.Image, side: int) -> Image.Image:
     return image.convert("RGB").resize(size, kind)
 
 
-def _wrap(
-    caption: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int
-) -> list[str]:
+def wrap(caption: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
     """Break a caption into lines of at most about `width` pixels; explicit breaks are kept."""
     per_line = max(4, int(width / (font.getlength("abcdefghijklmnopqrstuvwxyz") / 26)))
     return [part for line in caption.splitlines() for part in textwrap.wrap(line, per_line)]

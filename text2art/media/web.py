@@ -8,7 +8,6 @@ redirect is judged anew. Proxies are not used, since behind one no address can b
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import socket
 import ssl
 import threading
@@ -19,6 +18,7 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from text2art import __version__, environment
 from text2art.errors import InputFileError
+from text2art.media.addresses import is_public as _is_public
 
 CONNECT_SECONDS = 10.0
 TOTAL_SECONDS = 60.0
@@ -124,21 +124,6 @@ def _judged_address(url: str, parts: SplitResult) -> str:
                 "TEXT2ART_ALLOW_PRIVATE_URLS=1 allows it"
             )
     return addresses[0]
-
-
-def _is_public(address: str) -> bool:
-    """Whether an address belongs to the public internet, also when wrapped into IPv6."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if inner is None and ip in _NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None and not _is_public(str(inner)):
-            return False
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved
-
-
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class _Pinned(http.client.HTTPConnection):

@@ -34,6 +34,25 @@ class PixelOptions(Options):
     cell: Literal["rect", "rectshift", "hex", "tri", "diamond", "knit"] = Field(
         "rect", description="Shape of the cells; they are regular unless cells says otherwise."
     )
+    palette_mode: Literal["snap", "hard", "learned"] = Field(
+        "snap", description="How cells come by a palette's colors: snap, the nearest one; hard, "
+        "one chosen among all by chance, ever more surely; learned, colors found with the picture, "
+        "from those of palette on if there is one.",
+    )  # fmt: skip
+    colors: int = Field(
+        16, ge=2, le=256, description="Number of colors of a learned palette, unless palette has "
+        "some.",
+    )  # fmt: skip
+    shades: int = Field(
+        1, ge=1, le=16, description="A learned palette is of ramps of so many shades, from dark to "
+        "light; 1 = each color by itself.",
+    )  # fmt: skip
+    colors_rate: float = Field(
+        0.02, gt=0, le=10, description="Adam step of a learned palette's colors."
+    )
+    temperature: float = Field(
+        3.0, gt=0, le=100, description="How undecided cells of a hard palette are at the start."
+    )
     learning_rate: float = Field(0.025, gt=0, le=10, description="Adam step of the layers.")
     decay: float = Field(
         1.0, ge=0, le=2, description="How much slower finer layers learn; 0 = all the same."
@@ -60,8 +79,8 @@ class PyramidOptions(Options):
 class FftOptions(Options):
     """A decorrelated Fourier picture."""
 
-    decay: float = Field(2.0, ge=0, le=4, description="Fall of the spectrum with frequency.")
-    contrast: float = Field(1.5, gt=0, le=10, description="Contrast of the picture.")
+    decay: float = Field(1.2, ge=0, le=4, description="Fall of the spectrum with frequency.")
+    contrast: float = Field(3.0, gt=0, le=10, description="Contrast of the picture.")
     colors: float = Field(1.8, gt=0, le=10, description="Colorfulness; larger is more colorful.")
     learning_rate: float = Field(0.1, gt=0, le=10, description="Adam step of the spectrum.")
 

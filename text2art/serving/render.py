@@ -21,6 +21,7 @@ _WIDTH = 100
 # Settings that are inputs of their own; every other one is reached through `settings`.
 NAMES = (
     "prompts",
+    "styles",
     "drawer",
     "quality",
     "aspect",
@@ -43,6 +44,10 @@ _PROMPTS_HELP = (
     "What to draw. Several prompts are separated by |, each may end in :weight or :weight:stop; "
     "a negative weight pushes away; @https://... names a picture to resemble."
 )
+_PALETTE_HELP = (
+    "Colors to use: a palette's name (PICO-8), a list (#1a1c2c,red), a ramp (black->gold), a file "
+    "by its address (@https://...); several are joined by semicolons."
+)
 _SEED_HELP = (
     "Same seed, same picture. Leave out for a new one; words go into settings as 'seed: x'."
 )
@@ -52,6 +57,7 @@ PICTURES = {  # inputs that are uploads or URLs
 }
 _TYPES: Mapping[str, str] = {
     "text": "str",
+    "texts": "str",
     "choice": "str",
     "size": "str",
     "integer": "int",
@@ -100,7 +106,7 @@ def _arguments(row: fields.Row) -> tuple[str, dict[str, Any]]:
         return "Optional[Path]", {"default": None, **extra}
     kind = _TYPES[row.kind]
     default = row.default
-    if default is None and kind == "str":
+    if kind == "str" and not default:
         default = ""
     arguments: dict[str, Any] = {"default": default}
     if row.choices:
@@ -109,7 +115,7 @@ def _arguments(row: fields.Row) -> tuple[str, dict[str, Any]]:
         arguments["ge"] = row.minimum
     if row.maximum is not None:
         arguments["le"] = row.maximum
-    arguments["description"] = row.help
+    arguments["description"] = _PALETTE_HELP if row.name == "palette" else row.help
     return (f"Optional[{kind}]" if default is None else kind), arguments
 
 

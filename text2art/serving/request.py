@@ -8,21 +8,15 @@ limits when its schema file is missing; all of that is caught here.
 from __future__ import annotations
 
 import pathlib
-import re
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from text2art import configfile, environment, registry
+from text2art import asking, configfile
+from text2art.documents import reason_against
 from text2art.errors import InputFileError, SettingsError
-from text2art.prompts import parse_prompts
-from text2art.serving import render
-from text2art.settings import Settings
-from text2art.weights import catalog
-
-_URLS = ("http://", "https://")
-_SEGMENT = r"[A-Za-z0-9][\w.-]*"
-_WEIGHT = re.compile(r"\s*:\s*[\d.eE+-]+\Z")
-_REFERENCE = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*(?::[\d.eE+-]+)?\Z")
+from text2art.serving import references, render
+from text2art.settings import MAX_SEED, Settings
 
 
 class InputError(Exception):
@@ -56,54 +50,33 @@ def settings_of(inputs: Mapping[str, Any]) -> Settings:
         if value is not None and value != defaults.get(name)
     }
     settings = Settings.of(**configfile.merge(configfile.parse_settings(extra), chosen))
-    if not settings.prompts:
-        raise SettingsError("no prompt was given: say what to draw, for example 'a red apple'")
+    asking.require(settings)
+    settings = _chosen(settings)
     refuse_files(settings)
-    return settings.changed(**{name: str(path) for name, path in pictures.items()})
+    settings = settings.changed(**{name: str(path) for name, path in pictures.items()})
+    reason = reason_against(settings) if settings.output_format == "svg" else None
+    if reason is not None:
+        raise SettingsError(f"output_format svg: {reason}, or choose another format")
+    return settings
+
+
+def _chosen(settings: Settings) -> Settings:
+    """Make the choices in prompts: only what comes out can be judged, as "{@|}/etc/a.png" shows."""
+    if not asking.chosen(settings, 0):
+        return settings
+    seed = secrets.randbelow(MAX_SEED) if settings.seed is None else settings.seed
+    return settings.chosen(seed)
 
 
 def refuse_files(settings: Settings) -> None:
-    """Make sure that settings from a stranger name no file of this machine.
-
-    What `TEXT2ART_PRELOAD` names, strangers may name too: the server's owner put it there.
+    """Make sure that settings from a stranger name no file of this machine: see `references`.
 
     Raises:
         SettingsError: they do.
     """
-    for prompt in parse_prompts(settings.prompts):
-        if prompt.is_image and not _is_url(prompt.text):
-            raise InputFileError(
-                f"prompt '@{prompt.text}' names a file: over HTTP only http(s) URLs are accepted"
-            )
     for name in render.PICTURES:
-        if getattr(settings, name) and not _is_url(getattr(settings, name)):
+        if getattr(settings, name) and not references.is_url(getattr(settings, name)):
             raise InputFileError(
                 f"{name} in settings must be an http(s) URL: upload a file as the input {name}"
             )
-    offered = environment.preload()
-    vqgan = settings.options("vqgan")
-    known = vqgan.model in ("", "starter") or f"vqgan:{vqgan.model}" in offered
-    if vqgan.config or not (known or _is_in_catalog(vqgan.model)):
-        raise SettingsError(
-            "vqgan.model or vqgan.config may name a file: over HTTP only names that weights list "
-            "knows are accepted, as starter or imagenet_f16_16384"
-        )
-    for reference in settings.perceptor.split(","):
-        name = _WEIGHT.sub("", reference.strip())
-        if name in offered or f"perceptor:{name}" in offered:
-            continue
-        head, slash, _ = reference.strip().partition("/")
-        own = head in registry.components("perceptors") and head != "open_clip"
-        if not _REFERENCE.match(reference.strip()) or (slash and own):
-            raise SettingsError(
-                f"perceptor {reference.strip()!r} may name a file: over HTTP only model names are "
-                "accepted, as starter or ViT-B/32"
-            )
-
-
-def _is_in_catalog(name: str) -> bool:
-    return any(entry.answers_to(name) for entry in catalog.entries())
-
-
-def _is_url(text: str) -> bool:
-    return text.strip().lower().startswith(_URLS)
+    references.refuse_files(settings)

@@ -20,10 +20,12 @@ from typing import Any
 import torch
 
 from text2art import environment, registry, runtime
+from text2art.api import result_of
 from text2art.core import Frame
 from text2art.errors import OutputError, Text2ArtError
 from text2art.media.convert import to_pil
-from text2art.media.files import slug
+from text2art.media.files import check_target, slug
+from text2art.media.pace import pace_of
 from text2art.media.png import check_picture_target, save_picture
 from text2art.media.video import VideoWriter
 from text2art.models import Models
@@ -108,42 +110,47 @@ class Worker:
             for notice in session.notices:
                 self._say(notice)
             files = Files(folder, session.settings, session.record())
-            check_picture_target(files.picture(0), files.record)
+            files.check()
             yield from self._follow(session, files, record)
             for notice in session.notices[told:]:  # what the run itself had to say
                 self._say(notice)
 
     def _follow(self, session: Session, files: Files, record: Record) -> Iterator[Path]:
         """Draw a session's frames into files."""
-        steps = session.settings.steps
+        steps = session.steps
         every = interval(session.settings.display_every, steps, MOST_PICTURES)
         report = every or interval(1, steps, MOST_PICTURES)
-        film_every = interval(1, steps, MOST_FILM_FRAMES)
+        film_every = interval(1, session.film_length, MOST_FILM_FRAMES)
         last: Frame | None = None
-        with files.film((steps - session.tryouts) // film_every + 1) as film:
+        seen = 0  # frames that films show
+        with files.film((session.film_length - 1) // film_every + 1) as film:
             for frame in session.frames():
                 last = frame
-                filmed = not frame.tryout and frame.step % film_every == 0
+                filmed = frame.filmed and seen % film_every == 0
+                seen += frame.filmed
                 if film is not None and (frame.final or filmed):
                     film.add(to_pil(frame.image))
                 if frame.final or frame.step % report == 0:
-                    self._report(frame, session.settings, record)
+                    self._report(frame, steps, session.settings.seed, record)
                 if every and not frame.final and frame.step % every == 0:
                     path = files.picture(frame.step)
                     yield save_picture(to_pil(frame.image), path)  # no record: it is not finished
         assert last is not None
         if film is not None:
             yield files.video
-        yield save_picture(to_pil(last.image), files.picture(last.step), files.record)
+        if session.settings.output_format == "svg":
+            yield result_of(session, last, []).save(files.result(last.step))
+        else:
+            yield save_picture(to_pil(last.image), files.result(last.step), files.record)
 
-    def _report(self, frame: Frame, settings: Settings, record: Record) -> None:
+    def _report(self, frame: Frame, steps: int, seed: int | str | None, record: Record) -> None:
         """Print one line and record the metrics; a number that is none is left out."""
         numbers = {"loss": frame.loss, "score": frame.score}
         finite = {name: value for name, value in numbers.items() if math.isfinite(value)}
-        for name, value in {"step": frame.step, "seed": settings.seed, **finite}.items():
+        for name, value in {"step": frame.step, "seed": seed, **finite}.items():
             record(name, value)
         words = "".join(f"  {name} {value:.4f}" for name, value in finite.items())
-        self._say(f"step {frame.step}/{settings.steps}{words}")
+        self._say(f"step {frame.step}/{steps}{words}")
 
 
 @dataclass(frozen=True)
@@ -160,15 +167,29 @@ class Files:
         return self.folder / f"{slug(str(self.settings.seed))}.{self.settings.video_format}"
 
     def picture(self, step: int) -> Path:
-        """Return where the picture of a step goes."""
-        stem = slug(str(self.settings.seed))
-        return self.folder / f"{stem}_{step:05d}.{self.settings.output_format}"
+        """Return where the picture of a step goes; on the way to an SVG these are PNG."""
+        ending = self.settings.output_format
+        return self._named(step, "png" if ending == "svg" else ending)
+
+    def result(self, step: int) -> Path:
+        """Return where the result goes, drawn in so many steps."""
+        return self._named(step, self.settings.output_format)
+
+    def check(self) -> None:
+        """Make sure, before the work, that the result can be written and its record fits."""
+        if self.settings.output_format == "svg":
+            check_target(self.result(0), (".svg",))
+        else:
+            check_picture_target(self.result(0), self.record)
+
+    def _named(self, step: int, ending: str) -> Path:
+        return self.folder / f"{slug(str(self.settings.seed))}_{step:05d}.{ending}"
 
     def film(self, frames: int) -> contextlib.AbstractContextManager[VideoWriter | None]:
         """Open the video, if one is wanted."""
         if not self.settings.make_video:
             return contextlib.nullcontext()
-        return VideoWriter(self.video, frames)
+        return VideoWriter(self.video, frames, pace=pace_of(self.settings))
 
 
 def interval(wanted: int, steps: int, most: int) -> int:

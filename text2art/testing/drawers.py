@@ -51,6 +51,7 @@ def check_drawer(
     make.palette = torch.tensor([[0.1, 0.1, 0.2], [0.9, 0.3, 0.2], [0.9, 0.9, 0.8]])
     _check_picture(make("a"), width, height, "with a palette")
     _check_descent(make("a"), "with a palette")
+    _check_alpha(make)
 
 
 class _Maker:
@@ -62,6 +63,7 @@ class _Maker:
         self._build, self._options = build, options
         self._size = (width, height)
         self.palette: Tensor | None = None
+        self.transparent = False
         self.asked = False
 
     def __call__(self, seed: str) -> Drawer:
@@ -70,7 +72,14 @@ class _Maker:
             return stream(seed, purpose)
 
         width, height = self._size
-        canvas = Canvas(width, height, pick("cpu").device, numbers, self.palette)
+        canvas = Canvas(
+            width,
+            height,
+            pick("cpu").device,
+            numbers,
+            self.palette,
+            transparent=self.transparent,
+        )
         before = torch.random.get_rng_state()
         drawer = self._build(canvas, self._options)
         drawer()
@@ -92,6 +101,29 @@ def _check_picture(drawer: Drawer, width: int, height: int, at: str) -> None:
     require(picture.dtype == torch.float32, f"the picture {at} is {picture.dtype}, not float32")
     _in_range(picture, at)
     require(torch.equal(drawer(), picture), f"two looks at one picture {at} differ")
+
+
+def _check_alpha(make: _Maker) -> None:
+    """Check that a drawer that says so draws on nothing, and takes the alpha of a picture."""
+    if not make("a").has_alpha:
+        return
+    make.transparent, at = True, "on a transparent canvas"
+    for palette in (None, make.palette):
+        make.palette = palette
+        drawer = make("a")
+        height, width = drawer().shape[-2:]
+        _check_picture(drawer, width, height, at)
+        require(drawer().shape[1] == 4, f"the picture {at} has no alpha")
+        target = torch.zeros_like(drawer())
+        target[:, 0], target[..., : target.shape[-1] // 2] = 0.8, 0.0
+        target[:, 3, :, target.shape[-1] // 2 :] = 1.0
+        before = float((drawer.shown()[:, 3] - target[:, 3]).abs().mean())
+        drawer.fit_(target)
+        after = float((drawer.shown()[:, 3] - target[:, 3]).abs().mean())
+        require(after < before, f"fit_ {at} leads away from the alpha: {before:g} to {after:g}")
+        _in_range(drawer(), f"{at} after fit_")
+        _check_groups(make("a"), at)
+        _check_state(make, at)
 
 
 def _in_range(picture: Tensor, at: str) -> None:

@@ -41,7 +41,7 @@ def _compile(function: Function, *, fastmath: bool | set[str]) -> Function:
     config: Any = numba.config
     before = config.CACHE_DIR
     try:
-        config.CACHE_DIR = before or str(_folder())
+        config.CACHE_DIR = str(_folder(before))
         return cast("Function", compiled_to(cache=True))
     except RuntimeError:  # no folder can be written to: compiled anew in each process
         return cast("Function", compiled_to(cache=False))
@@ -49,10 +49,13 @@ def _compile(function: Function, *, fastmath: bool | set[str]) -> Function:
         config.CACHE_DIR = before
 
 
-def _folder() -> Path:
-    """Return a folder that changes with the sources, since numba looks at single files only."""
+def _folder(given: str) -> Path:
+    """Return a folder that changes with the sources, since numba looks at single files only.
+
+    It is in the one that is given, if any, else in the user's.
+    """
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
-    home = Path(platformdirs.user_cache_dir("text2art", appauthor=False))
+    home = Path(given) if given else Path(platformdirs.user_cache_dir("text2art", appauthor=False))
     return home / "compiled" / digest.hexdigest()[:16]

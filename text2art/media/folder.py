@@ -1,0 +1,53 @@
+"""Folders of pictures: the frames of an animation, in the order of their names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from text2art.errors import InputFileError
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+MOST_LISTED = 100_000
+
+
+def pictures_in(folder: str, most: int) -> list[Path]:
+    """Return the pictures of a folder by name, numbers in names by value: `9.png` before `10.png`.
+
+    Args:
+        folder: its path.
+        most: pictures that are accepted.
+
+    Raises:
+        InputFileError: no such folder, no pictures in it, or too many.
+    """
+    try:
+        place = Path(folder).expanduser()
+        if not place.is_dir():
+            raise InputFileError(f"animation_dir {folder!r} is no folder: name one with pictures")
+        found: list[Path] = []
+        for listed, path in enumerate(place.iterdir()):
+            if listed == MOST_LISTED:
+                raise InputFileError(f"animation_dir {folder!r} holds more than {listed} files")
+            if path.suffix.lower() in ENDINGS and not path.name.startswith("."):
+                found.append(path)
+    except (OSError, ValueError, RuntimeError) as error:  # the latter two: NUL, no home folder
+        if isinstance(error, InputFileError):
+            raise
+        raise InputFileError(f"animation_dir {folder!r} cannot be read: {error}") from error
+    if not found:
+        raise InputFileError(
+            f"animation_dir {folder!r} holds no pictures: {', '.join(ENDINGS)} are read"
+        )
+    if len(found) > most:
+        raise InputFileError(
+            f"animation_dir {folder!r} holds {len(found)} pictures, at most {most} are accepted: "
+            "choose some with animation_frames"
+        )
+    return sorted(found, key=_by_name)
+
+
+def _by_name(path: Path) -> list[tuple[int, int, str]]:
+    """Take a name apart into words and numbers; numbers come before words."""
+    parts = re.findall(r"\d{1,18}|\D+", path.name)
+    return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts]

@@ -1,0 +1,1 @@
+"""Styles: words that change how a picture looks, by name."""
