@@ -210,7 +210,7 @@ def test_the_schema_refuses(server: Server, inputs: Any, where: str, words: str)
         ({"size": "9x9"}, "out of range"),
         ({"size": "huge"}, "not a size"),
         ({"aspect": "16/9"}, "aspect"),
-        ({"palette": "reddish"}, "reddish"),
+        ({"palette": "reddishest"}, "reddish"),
         ({"settings": "drawr: pixel"}, "did you mean 'drawer'"),
         ({"settings": "cuts: [1"}, "settings"),
         ({"settings": "- a list"}, "names and values"),

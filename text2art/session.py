@@ -198,6 +198,11 @@ class Session:
         return self._play.steps
 
     @property
+    def made(self) -> int:
+        """Updates made so far, those of tryouts and of the drawing it goes on from included."""
+        return self._play.made
+
+    @property
     def begin(self) -> int:
         """Updates of the drawing that this one goes on from; 0 for one of its own."""
         return self._play.begin

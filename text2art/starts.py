@@ -86,6 +86,10 @@ def try_starts(
                 trial.late.append(torch.stack(list(frame.terms.values())).sum())
             trial.step = frame.step + 1
             yield number, replace(frame, step=number * tries + frame.step, tryout=True)
-        late = torch.stack(trial.late) if trial.late else torch.zeros(1)
-        trial.losses.append(late.mean())
-    return int(torch.stack(trial.losses).argmin())
+        trial.losses.append(_together(trial.late).mean() if trial.late else torch.zeros(()))
+    return int(_together(trial.losses).argmin())
+
+
+def _together(losses: Sequence[Tensor]) -> Tensor:
+    """Return losses as one tensor; those of a checkpoint come from the CPU."""
+    return torch.stack([loss.to(losses[-1]) for loss in losses])

@@ -23,6 +23,7 @@ from text2art.cli import (
     prompt,
     serve,
     sheet,
+    studio,
     styles,
     tile,
     vary,
@@ -81,6 +82,7 @@ app.command(
 app.command("serve")(boundary(serve.serve))
 app.add_typer(export.app, name="export")
 app.add_typer(palette.app, name="palette")
+app.add_typer(studio.app, name="studio")
 app.add_typer(styles.app, name="styles")
 app.add_typer(vector.app, name="vector")
 app.add_typer(weights.app, name="weights")

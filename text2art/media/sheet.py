@@ -9,6 +9,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from text2art.media.png import on_white
+
 INK, PAPER, GAP = (40, 40, 40), (250, 250, 248), 8
 
 
@@ -75,11 +77,11 @@ def save_sheet(sheet: Image.Image, path: Path, *, largest: int = 1_500_000) -> i
 
 
 def fit(image: Image.Image, side: int) -> Image.Image:
-    """Scale a picture so that its longest side is `side`."""
+    """Scale a picture so that its longest side is `side`; what is transparent becomes white."""
     factor = side / max(image.size)
     size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
     kind = Image.Resampling.NEAREST if factor > 1 else Image.Resampling.LANCZOS
-    return image.convert("RGB").resize(size, kind)
+    return on_white(image).resize(size, kind)
 
 
 def wrap(caption: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:

@@ -47,7 +47,7 @@ def settings_of(inputs: Mapping[str, Any]) -> Settings:
     chosen = {
         name: value
         for name, value in values.items()
-        if value is not None and value != defaults.get(name)
+        if value is not None and value != defaults.get(name) and (name, value) != ("prompts", "")
     }
     settings = Settings.of(**configfile.merge(configfile.parse_settings(extra), chosen))
     asking.require(settings)

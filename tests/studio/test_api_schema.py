@@ -1,0 +1,78 @@
+"""The API against its own description: whatever fits or breaks the schema, no answer surprises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.checks import CHECKS, load_all_checks
+from schemathesis.generation import GenerationMode
+
+from tests.studio.site import Site, ended, site, submitted
+from text2art.studio.api.app import create_app
+from text2art.studio.config import StudioConfig
+
+load_all_checks()
+# Settings depend on each other in more ways than a schema says, and old names are read as well.
+_LOOSE = ("positive_data_acceptance", "negative_data_rejection")
+_CHECKS = [check for check in CHECKS.get_all() if check.__name__ not in _LOOSE]
+_ENDLESS = "/api/v1/events"  # without `after` it is a stream that does not end
+_SCHEMA = schemathesis.openapi.from_dict(create_app(StudioConfig()).openapi())
+_OPERATIONS = [found.ok() for found in _SCHEMA.get_all_operations()]
+_OPERATIONS = [one for one in _OPERATIONS if one.path != _ENDLESS]
+_PLAIN = [one.label for one in _OPERATIONS if not (one.body or one.path_parameters or one.query)]
+_TRIES = [(one, GenerationMode.POSITIVE) for one in _OPERATIONS]
+_TRIES += [(one, GenerationMode.NEGATIVE) for one in _OPERATIONS if one.label not in _PLAIN]
+_NAMES = [f"{one.label} {mode.value}" for one, mode in _TRIES]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, prepared_file: Path) -> Iterator[Site]:
+    data = tmp_path_factory.mktemp("site")
+    (data / "studio.db").write_bytes(prepared_file.read_bytes())
+    caps = {"queued_per_owner": 1000}
+    with site(data, f"sqlite:///{data / 'studio.db'}", workers=1, caps=caps) as one:
+        yield one
+
+
+def try_out(running: Site, operation: Any, mode: Any, job: str | None, examples: int) -> None:
+    """Send what Schemathesis makes up; in every other request the job is one that is there."""
+    real = [False]
+
+    @given(case=operation.as_strategy(generation_mode=mode))
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    def answers(case: Any) -> None:
+        real[0] = not real[0]
+        if job is not None and real[0] and "job_id" in (case.path_parameters or {}):
+            case.path_parameters["job_id"] = job
+        case.call_and_validate(base_url=running.url, checks=_CHECKS, timeout=30)
+
+    answers()
+
+
+@pytest.fixture
+def job(running: Site) -> str:
+    running.studio.resume()  # pausing is among what is tried
+    with running.client() as client:
+        return str(ended(client, submitted(client, iterations=1))["id"])
+
+
+@pytest.mark.parametrize(("operation", "mode"), _TRIES, ids=_NAMES)
+def test_answers_are_as_described(running: Site, operation: Any, mode: Any, job: str) -> None:
+    try_out(running, operation, mode, job, 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("operation", "mode"), _TRIES, ids=_NAMES)
+def test_they_are_at_length(running: Site, operation: Any, mode: Any, job: str) -> None:
+    try_out(running, operation, mode, job, 100)

@@ -1,0 +1,1 @@
+"""The queue: one seam (`base`), two engines (`lease`, `procrastinate`) on the same rows."""

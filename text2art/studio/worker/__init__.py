@@ -1,0 +1,1 @@
+"""Workers: a supervisor that never imports torch, and what draws for it."""

@@ -1,0 +1,102 @@
+"""The process that draws: it keeps the models loaded and takes one job after the other.
+
+Said to it: `draw` (a job), and while one is drawn `cancel`, `stop`, `abort`. Said by it: `ready`,
+then of each job `alive`, `progress`, `score`, `frame`, `checkpoint`, `log`, `notice`, and at last
+one of `done`, `stopped` and `failed`.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from text2art.studio.model import Json
+from text2art.studio.worker.link import Parent
+
+if TYPE_CHECKING:
+    from text2art.models import Models
+
+_ENDS = ("cancel", "stop", "abort")
+
+
+class Orders:
+    """What the supervisor wants, heard in a thread of its own."""
+
+    def __init__(self, parent: Parent) -> None:
+        self._parent = parent
+        self._jobs: queue.Queue[Json] = queue.Queue()
+        self._end = ""
+        threading.Thread(target=self._listen, name="orders", daemon=True).start()
+
+    @property
+    def end(self) -> str:
+        """How the job at hand is to end, "" as long as it is not."""
+        return self._end
+
+    def next_job(self) -> Json:
+        """Wait for a job."""
+        job = self._jobs.get()
+        self._end = ""
+        return job
+
+    def _listen(self) -> None:
+        while True:
+            message = self._parent.hear()
+            wanted = str(message.get("do"))
+            if wanted == "draw":
+                self._jobs.put(message)
+            elif wanted in _ENDS and _ENDS.index(wanted) >= _rank(self._end):
+                self._end = wanted
+
+
+def _rank(end: str) -> int:
+    return _ENDS.index(end) if end else 0
+
+
+def main() -> int:
+    """Take jobs until the supervisor is gone."""
+    parent = Parent()
+    orders = Orders(parent)
+    from text2art.models import Models
+    from text2art.runtime import pick
+    from text2art.studio.worker.drawing import draw
+
+    chosen = pick()
+    models: Models = Models(chosen)
+    _warm(models)
+    parent.tell({"say": "ready", "device": chosen.description})
+    home = Path.cwd()
+    while True:
+        job = orders.next_job()
+        os.chdir(job["folder"])  # settings name files of the studio by their keys
+        try:
+            draw(job, models, parent.tell, lambda: orders.end)
+        except Exception:
+            # A bug: whatever it left behind in this process goes with it.
+            traceback.print_exc()
+            parent.tell({"say": "failed", "kind": "bug", "text": _last_line()})
+            return 1
+        finally:
+            os.chdir(home)
+
+
+def _warm(models: Models) -> None:
+    """Load what TEXT2ART_PRELOAD names, and what every drawing needs."""
+    from text2art import environment
+    from text2art.serving.preload import preload
+
+    preload(environment.preload(), models, lambda line: print(line, file=sys.stderr))  # noqa: T201
+
+
+def _last_line() -> str:
+    error = sys.exc_info()[1]
+    return f"{type(error).__name__}: {error}"[:500]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
