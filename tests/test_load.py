@@ -22,6 +22,7 @@ from PIL import Image
 
 from text2art.errors import InputFileError
 from text2art.media import web
+from text2art.media.addresses import is_public
 from text2art.media.load import decode_picture, load_picture
 
 
@@ -338,9 +339,9 @@ def test_a_redirect_to_a_private_address_is_refused(
 ) -> None:
     url, answers = server
     answers["/inward"] = redirects("http://10.0.0.1/secret.png")
-    judge = web._is_public
+    judge = is_public
     monkeypatch.delenv("TEXT2ART_ALLOW_PRIVATE_URLS")
-    monkeypatch.setattr(web, "_is_public", lambda a: a == "127.0.0.1" or judge(a))
+    monkeypatch.setattr(web, "is_public", lambda a: a == "127.0.0.1" or judge(a))
     with pytest.raises(InputFileError, match="private address 10"):
         load_picture(f"{url}/inward")
     answers["/elsewhere"] = redirects("file:///etc/passwd")

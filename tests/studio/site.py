@@ -135,7 +135,8 @@ def stream(
 
 def events_of(lines: Iterator[str]) -> Iterator[Said]:
     """Read server-sent events, by the standard's rules."""
-    event, mark, data = "message", "", []
+    event, mark = "message", ""
+    data: list[str] = []
     for line in lines:
         if not line:
             if data:

@@ -111,7 +111,7 @@ def test_no_setting_names_a_file_of_the_server(row: fields.Row) -> None:
 def read_by_the_engine(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield what a worker would open: read off the engine's own ways, not off the table."""
     assert settings.seed is not None
-    chosen = settings.chosen(settings.seed)
+    chosen: Any = settings.chosen(settings.seed)
     yield from asking.files_of(chosen)
     for name in ("init_image", "protect", "overlay_image", "animation_dir"):
         if getattr(chosen, name):

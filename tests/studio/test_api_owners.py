@@ -161,7 +161,7 @@ def test_a_session_is_a_signed_cookie(running: Site) -> None:
             "x" * 5000,
             "\u00e9.1.2",
         ):
-            header = {"Cookie": f"text2art={forged}".encode()}
+            header = {b"Cookie": f"text2art={forged}".encode()}
             assert httpx.get(running.url + job["url"], headers=header).status_code == 404, forged
         with running.client(Cookie=f"other=1; text2art={value}; more=2") as same:
             assert same.get(job["url"]).status_code == 200
@@ -196,7 +196,7 @@ def test_api_keys_open_their_owners_jobs_until_revoked(running: Site, ada: httpx
         refused = robot.get("/api/v1/me")
         assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
     for wrong in ("t2a_", "t2a_" + "x" * 43, "x", "\u00ff" * 9, "t2a_" + "y" * 5000):
-        header = {"Authorization": f"Bearer {wrong}".encode("latin-1")}
+        header = {b"Authorization": f"Bearer {wrong}".encode("latin-1")}
         assert httpx.get(f"{running.url}/api/v1/me", headers=header).status_code == 401
     with pytest.raises(NotFound):
         accounts.revoke_key(running.studio.engine, "nothing")

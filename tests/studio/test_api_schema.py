@@ -21,11 +21,11 @@ load_all_checks()
 _LOOSE = ("positive_data_acceptance", "negative_data_rejection")
 _CHECKS = [check for check in CHECKS.get_all() if check.__name__ not in _LOOSE]
 _ENDLESS = "/api/v1/events"  # without `after` it is a stream that does not end
-_SCHEMA = schemathesis.openapi.from_dict(create_app(StudioConfig()).openapi())
-_OPERATIONS = [found.ok() for found in _SCHEMA.get_all_operations()]
+_SCHEMA: Any = schemathesis.openapi.from_dict(create_app(StudioConfig()).openapi())
+_OPERATIONS: list[Any] = [found.ok() for found in _SCHEMA.get_all_operations()]
 _OPERATIONS = [one for one in _OPERATIONS if one.path != _ENDLESS]
 _PLAIN = [one.label for one in _OPERATIONS if not (one.body or one.path_parameters or one.query)]
-_TRIES = [(one, GenerationMode.POSITIVE) for one in _OPERATIONS]
+_TRIES: list[tuple[Any, Any]] = [(one, GenerationMode.POSITIVE) for one in _OPERATIONS]
 _TRIES += [(one, GenerationMode.NEGATIVE) for one in _OPERATIONS if one.label not in _PLAIN]
 _NAMES = [f"{one.label} {mode.value}" for one, mode in _TRIES]
 

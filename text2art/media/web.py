@@ -18,7 +18,7 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from text2art import __version__, environment
 from text2art.errors import InputFileError
-from text2art.media.addresses import is_public as _is_public
+from text2art.media.addresses import is_public
 
 CONNECT_SECONDS = 10.0
 TOTAL_SECONDS = 60.0
@@ -117,7 +117,7 @@ def _judged_address(url: str, parts: SplitResult) -> str:
         raise InputFileError(f"{url} cannot be loaded: {parts.hostname} is not known") from error
     addresses = [str(row[4][0]) for row in rows]
     if not environment.private_urls_allowed():
-        refused = [address for address in addresses if not _is_public(address)]
+        refused = [address for address in addresses if not is_public(address)]
         if refused:
             raise InputFileError(
                 f"{url} is not allowed: {parts.hostname} is the private address {refused[0]}. "

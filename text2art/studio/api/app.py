@@ -40,22 +40,26 @@ _log = logging.getLogger(__name__)
 Beside = Callable[[Studio], Callable[[], None]]
 
 
-def create_app(config: StudioConfig, *, beside: Beside | None = None) -> FastAPI:
-    """Return the app of a studio; it opens the studio when it is started.
+def create_app(
+    config: StudioConfig, *, beside: Beside | None = None, opened: Context | None = None
+) -> FastAPI:
+    """Return the app of a studio; it closes the studio when it ends.
 
     Args:
         config: of the studio.
         beside: what is to run as long as the app does, as a supervisor of workers.
+        opened: the open studio; default: it is opened when the app is started.
     """
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        context = await anyio.to_thread.run_sync(_open, config)
+        context = (
+            opened if opened is not None else await anyio.to_thread.run_sync(open_context, config)
+        )
         anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
         app.state.context = context
         context.hub.start()
-        delivery = open_delivery(config, context.studio.engine, context.studio.store)
-        delivering = asyncio.create_task(delivery.run())
+        delivering = asyncio.create_task(context.delivery.run())
         delivering.add_done_callback(_report)
         stop = await anyio.to_thread.run_sync(beside, context.studio) if beside else None
         try:
@@ -90,15 +94,21 @@ def create_app(config: StudioConfig, *, beside: Beside | None = None) -> FastAPI
     app.include_router(generate.router)
     pages.install(app)
 
-    def context() -> Context:
-        opened: Context = app.state.context
-        return opened
+    def current() -> Context:
+        context: Context = app.state.context
+        return context
 
-    app.add_middleware(Gate, config=config, context=context)
+    app.add_middleware(Gate, config=config, context=current)
     return app
 
 
-def _open(config: StudioConfig) -> Context:
+def open_context(config: StudioConfig) -> Context:
+    """Open a studio and what its routes work with.
+
+    Raises:
+        SettingsError: the configuration cannot be used.
+        MissingExtra: a driver is not installed.
+    """
     studio = Studio.open(config)
     web = open_web(config)
     secret = kept(config.data / "secrets", "session", config.session_secret)
@@ -110,6 +120,7 @@ def _open(config: StudioConfig) -> Context:
         web=web,
         hub=Hub(studio.engine),
         book=open_book(config),
+        delivery=open_delivery(config, studio.engine, studio.store),
         started=time.monotonic(),
         counted=Counted(),
     )

@@ -13,6 +13,7 @@ from text2art.studio.api.hub import Hub
 from text2art.studio.api.metrics import Counted
 from text2art.studio.config import StudioConfig
 from text2art.studio.mail.addresses import AddressBook
+from text2art.studio.mail.outbox import Delivery
 from text2art.studio.net import Web
 from text2art.studio.service import Studio
 from text2art.studio.uploads import Uploads
@@ -28,7 +29,8 @@ class Context:
     uploads: Uploads
     web: Web
     hub: Hub
-    book: AddressBook | None
+    book: AddressBook
+    delivery: Delivery
     started: float
     counted: Counted
 

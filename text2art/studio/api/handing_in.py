@@ -117,7 +117,7 @@ def _email_id(context: Context, caller: Caller, address: str | None) -> str | No
     """
     if not address or not address.strip():
         return None
-    if context.book is None or not sends_mail(context.config):
+    if not sends_mail(context.config):
         raise SettingsError("email: this studio sends no mail; leave it out")
     with context.studio.engine.begin() as connection:
         return context.book.register(connection, caller.owner_id, address).id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
@@ -12,11 +13,12 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from text2art.errors import SettingsError
 from text2art.serving.server import INTERRUPTED, check_free
 from text2art.studio import retention
-from text2art.studio.api.app import create_app
+from text2art.studio.api.app import create_app, open_context
 from text2art.studio.api.callers import is_local
 from text2art.studio.config import StudioConfig
 from text2art.studio.service import Studio
@@ -50,7 +52,20 @@ def run(config: StudioConfig, say: Callable[[str], None] = print) -> int:
         SettingsError: the port is taken, or the configuration cannot be used.
     """
     config, bound = _bind(config)
-    server = Server(_uvicorn(config))
+    with contextlib.closing(bound):
+        opened = open_context(config)
+        try:
+            stop = beside(opened.studio)
+        except BaseException:
+            opened.studio.close()
+            raise
+        app = create_app(config, beside=lambda _: stop, opened=opened)
+        for line in greeting(config):
+            say(line)
+        return _serve(Server(_uvicorn(app, config)), bound)
+
+
+def _serve(server: Server, bound: socket.socket) -> int:
     received: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -59,11 +74,8 @@ def run(config: StudioConfig, say: Callable[[str], None] = print) -> int:
     # uvicorn has handlers of its own while it serves; what it caught it hands to these afterward.
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        for line in greeting(config):
-            say(line)
         asyncio.run(server.serve(sockets=[bound]))
     finally:
-        bound.close()
         for number, handler in before.items():
             signal.signal(number, handler)
     if not server.started:
@@ -125,9 +137,9 @@ def _bind(config: StudioConfig) -> tuple[StudioConfig, socket.socket]:
     return config.model_copy(update={"port": bound.getsockname()[1]}), bound
 
 
-def _uvicorn(config: StudioConfig) -> uvicorn.Config:
+def _uvicorn(app: FastAPI, config: StudioConfig) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(config, beside=beside),
+        app,
         host=config.host,
         port=config.port,
         log_config=None,

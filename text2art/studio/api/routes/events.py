@@ -24,10 +24,19 @@ LastEventId = Annotated[
 Wait = Annotated[float, Query(ge=0, le=25, description="Seconds to wait for an event (JSON).")]
 _SEQ = re.compile(r"[0-9]{1,9}\Z")
 _MOST_STREAMS = 2000  # of a process
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string"},
+        "data": {"type": "string", "description": "An Event as JSON."},
+        "retry": {"type": "integer", "minimum": 0},
+    },
+}
 _BOTH: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "A stream of events, or with `after` (and not asking for a stream) JSON.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"itemSchema": _EVENT}},
     },
     204: {"description": "The job is over, and nothing is new: do not connect again."},
 }

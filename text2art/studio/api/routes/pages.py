@@ -114,10 +114,8 @@ def ask_confirm(token: Annotated[str, Query(max_length=200)] = "") -> HTMLRespon
 @router.post("/mail/confirm")
 def confirm(context: Ctx, token: Annotated[str, Form(max_length=200)] = "") -> HTMLResponse:
     """Let an address be written to."""
-    good = False
-    if context.book is not None:
-        with context.studio.engine.begin() as connection:
-            good = context.book.confirm(connection, token) is not None
+    with context.studio.engine.begin() as connection:
+        good = context.book.confirm(connection, token) is not None
     if not good:
         return _say("This link does not work (any more)", "Ask for a new one from the studio.", 404)
     return _say("Thank you", "Pictures will be sent to you as soon as they are done.")
@@ -145,8 +143,6 @@ async def unsubscribe(
             token = str(form.get("token", ""))[:200]
 
     def leave() -> bool:
-        if context.book is None:
-            return False
         with context.studio.engine.begin() as connection:
             return context.book.leave_alone(connection, token)
 
