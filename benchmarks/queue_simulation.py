@@ -121,7 +121,7 @@ def simulate(pictures: Sequence[Picture], workers: int) -> Outcome:
     waits = [0.0] * len(pictures)
     free = [0.0] * workers  # when each worker is free, a heap
     line = Line()
-    longest = coming = 0
+    coming = 0
     while coming < len(pictures) or line.waiting:
         now = free[0]
         if not line.waiting:
@@ -129,13 +129,19 @@ def simulate(pictures: Sequence[Picture], workers: int) -> Outcome:
         while coming < len(pictures) and pictures[coming].handed_in <= now:
             line.join(coming, pictures[coming].owner)
             coming += 1
-        # Those whom a worker is free for at this moment wait for nobody.
-        idle = bisect.bisect_right(sorted(free), now) if line.waiting > longest else 0
-        longest = max(longest, line.waiting - idle)
         chosen = line.next()
         waits[chosen] = now - pictures[chosen].handed_in
         heapq.heapreplace(free, now + pictures[chosen].seconds)
-    return Outcome(waits, longest)
+    return Outcome(waits, _longest(pictures, waits))
+
+
+def _longest(pictures: Sequence[Picture], waits: Sequence[float]) -> int:
+    """Return how many waited at once at most; who leaves at a moment goes before who comes."""
+    steps = []
+    for picture, wait in zip(pictures, waits, strict=True):
+        if wait > 0:
+            steps += [(picture.handed_in, 1), (picture.handed_in + wait, -1)]
+    return max(itertools.accumulate(step for _, step in sorted(steps)), default=0)
 
 
 class Line:

@@ -402,3 +402,18 @@ def test_settings_resolve_choices_once_for_the_record() -> None:
 def test_settings_refuse_what_no_seed_could_mend(source: str) -> None:
     with pytest.raises(PromptError):
         Settings.of(prompts=source).chosen(1).story  # noqa: B018 - it raises
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("a cat [lefft]", "Did you mean 'left'?"),
+        ("a cat [left", "Did you mean '[left]'?"),
+        ("a cat [ top left ", "Did you mean '[top left]'?"),
+        ("a [left] cat", ""),
+        ("a cat left]", ""),
+    ],
+)
+def test_brackets_that_are_no_region_are_pointed_out(text: str, hint: str) -> None:
+    notices = number_notices(parse_prompts(text))
+    assert [hint in notice for notice in notices] == ([True] if hint else [])

@@ -105,9 +105,13 @@ def parse_region(piece: Piece) -> Region | None:
 
 def near_region(text: str) -> str:
     """Say which region words in brackets at the end of a text may have meant, "" if none."""
-    if not text.endswith("]") or "[" not in text:
+    _, opened, inside = text.rpartition("[")
+    words, closed, behind = inside.partition("]")
+    if not opened or behind:
         return ""
-    return did_you_mean(text[text.rindex("[") + 1 : -1].strip(), NAMES)
+    if not closed and words.strip() in NAMES:
+        return f" Did you mean '[{words.strip()}]'?"
+    return did_you_mean(words.strip(), NAMES)
 
 
 @dataclass(frozen=True)
