@@ -23,9 +23,8 @@ from text2art.configfile import (
     parse_settings,
     read_settings,
 )
-from text2art.errors import InputFileError, PromptError, SettingsError
+from text2art.errors import InputFileError, SettingsError
 from text2art.media.png import save_picture
-from text2art.prompts import parse_prompts
 from text2art.settings import Settings
 
 # ---- reading ---------------------------------------------------------------------------------
@@ -251,8 +250,8 @@ def test_layers_are_left_as_they_were() -> None:
 
 def _is_prompt(text: str) -> bool:
     try:
-        parse_prompts(text)
-    except PromptError:
+        Settings.of(prompts=text)  # which knows the wildcards that there are
+    except SettingsError:
         return False
     return True
 
