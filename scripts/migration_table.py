@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from scripts.marked import replaced
 from text2art.ancestors.core_rows import CORE
 from text2art.ancestors.part_rows import DRAWERS, FILTERS, LOSSES
 from text2art.ancestors.row import Row
 
-BEGIN = "<!-- migration: written by `python -m scripts.generate` -->"
-END = "<!-- end of migration -->"
 _GROUPS = {
     "Core settings": CORE,
     "Settings of drawers": DRAWERS,
@@ -24,12 +23,8 @@ def replace_table(text: str) -> str:
     Raises:
         ValueError: the markers are not there.
     """
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise ValueError("docs/migration.md needs the two marker comments of its tables")
     parts = ["\n".join(_table(title, rows)) for title, rows in _GROUPS.items()]
-    return f"{head}{begin}\n\n" + "\n\n".join(parts) + f"\n\n{end}{tail}"
+    return replaced(text, "migration", "\n\n".join(parts) + "\n")
 
 
 def _table(title: str, rows: Sequence[Row]) -> Iterator[str]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from scripts.marked import replaced
 from text2art import fields, registry
-
-BEGIN = "<!-- settings: written by `python -m scripts.generate` -->"
-END = "<!-- end of settings -->"
 
 
 def replace_table(text: str) -> str:
@@ -16,11 +14,7 @@ def replace_table(text: str) -> str:
     Raises:
         ValueError: the markers are not there.
     """
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise ValueError("docs/settings.md needs the two marker comments of its tables")
-    return f"{head}{begin}\n\n{tables()}\n{end}{tail}"
+    return replaced(text, "settings", tables())
 
 
 def tables() -> str:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from scripts.marked import replaced
 from text2art.styles.catalog import CATEGORIES, Style, styles
 from text2art.weights.words import starter_words
-
-BEGIN = "<!-- styles: written by `python -m scripts.generate` -->"
-END = "<!-- end of styles -->"
 
 
 def replace_table(text: str) -> str:
@@ -17,11 +15,7 @@ def replace_table(text: str) -> str:
     Raises:
         ValueError: the markers are not there.
     """
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise ValueError("docs/styles.md needs the two marker comments of its tables")
-    return f"{head}{begin}\n\n{tables()}\n{end}{tail}"
+    return replaced(text, "styles", tables())
 
 
 def tables() -> str:

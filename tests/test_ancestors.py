@@ -373,6 +373,20 @@ def test_what_is_no_loss_is_refused() -> None:
         calls.add_settings(redness=2)  # nobody added it
 
 
+def test_a_loss_whose_settings_cannot_be_added_is_told() -> None:
+    class Bound:
+        def add_settings(self, parser: Any) -> None:
+            """Need an object, which there is not yet."""
+
+        def get_loss(self, cutouts: Any, out: Any, args: Any) -> Any:
+            """Never get here."""
+
+    calls = Calls(PIXRAY)
+    calls.add_custom_loss("mine", Bound)
+    with pytest.raises(SettingsError, match="static method"):
+        calls.add_settings(prompts="a cat")
+
+
 def test_pixrays_command_line() -> None:
     flags = "--drawer pixel -s 64 32 starts=1 -vid no --pixel_t hex -as -lrd 50 75 fft.decay=1.5"
     given = parse(["-p", "a cat|a = b", *flags.split(), "-i", "20"])

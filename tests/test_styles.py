@@ -15,6 +15,7 @@ from PIL import Image
 
 import text2art
 from scripts import styles_table
+from scripts.marked import markers
 from tests.cli_tools import TINY, Cli
 from text2art.errors import SettingsError, WeightsCorrupt
 from text2art.media.png import read_record
@@ -337,7 +338,8 @@ def test_the_document_lists_every_style_once() -> None:
 def test_the_document_needs_its_markers() -> None:
     with pytest.raises(ValueError, match="marker"):
         styles_table.replace_table("nothing\n")
-    page = f"Mine.\n{styles_table.BEGIN}\nwhat was there\n{styles_table.END}\nMine too.\n"
+    begin, end = markers("styles")
+    page = f"Mine.\n{begin}\nwhat was there\n{end}\nMine too.\n"
     fresh = styles_table.replace_table(page)
     assert fresh.startswith("Mine.\n")
     assert fresh.endswith("Mine too.\n")

@@ -85,9 +85,18 @@ def own_settings(loss: Any) -> dict[str, Any]:
 
     Args:
         loss: pixray's class, whose `add_settings(parser)` is static, or an object of it.
+
+    Raises:
+        SettingsError: `add_settings` cannot be called.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     adds = getattr(loss, "add_settings", None)
     if callable(adds):
-        adds(parser)
+        try:
+            adds(parser)
+        except TypeError as error:
+            raise SettingsError(
+                f"custom loss {loss!r}: add_settings(parser) cannot be called ({error}): make it a "
+                "static method, as pixray's are"
+            ) from error
     return dict(vars(parser.parse_args([])))
