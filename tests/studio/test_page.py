@@ -113,6 +113,18 @@ def wait_for_picture(page: Any, part: str) -> None:
     )
 
 
+def listen(page: Any) -> None:
+    """Note in `window.heard` all that a screen reader would say from now on."""
+    page.evaluate(
+        """() => {
+          const live = document.querySelector("#live");
+          window.heard = [];
+          new MutationObserver(() => window.heard.push(live.textContent)).observe(
+            live, { childList: true, characterData: true, subtree: true });
+        }"""
+    )
+
+
 def drop(page: Any, name: str, kind: str, data: bytes) -> None:
     """Drop a file onto the page."""
     page.evaluate(
@@ -364,8 +376,9 @@ def test_gallery_like_publish_arrows_compare(visitor: browser.Visitor, puppet: P
     page = visitor.open()
     for words in ("a lemon", "a melon"):
         drawn(page, puppet, words)
+    listen(page)
     page.click(".stage-actions label.public")
-    page.wait_for_selector("#live:has-text('in the gallery')", state="attached")
+    page.wait_for_function("() => window.heard.some((words) => words.includes('in the gallery'))")
     page.click("nav >> text=Gallery")
     page.click("label:has-text('Published')")
     page.wait_for_selector(".card >> text=a melon", state="attached")

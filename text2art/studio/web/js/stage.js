@@ -20,6 +20,7 @@ export class Stage {
     this.job = null;
     this.others = [];
     this.said = "";
+    this.stand = ""; // what the buttons were made for
     this.picture = new Picture();
     this.ring = new Ring();
     this.curve = new Curve();
@@ -151,8 +152,13 @@ export class Stage {
     this.said = words;
   }
 
+  /** Make the buttons anew only if they changed: a click must not fall between two sets of them. */
   #buttons() {
     const { job } = this;
+    const { id, attempt, state, cancel_requested, mine, public: shown, hidden, liked, likes, result, error } = job;
+    const stand = JSON.stringify([id, attempt, state, cancel_requested, mine, shown, hidden, liked, likes, result, error]);
+    if (stand === this.stand) return;
+    this.stand = stand;
     const focused = this.bar.contains(document.activeElement);
     if (isOver(job)) fill(this.bar, this.actions.bar(job, { step: () => this.scrubber.step, extra: this.#film(job) }));
     else if (job.mine) {
