@@ -18,7 +18,6 @@ from coglet import CancelationException
 from hypothesis import given
 from hypothesis import strategies as st
 
-from text2art import session as sessions
 from text2art.core import Frame
 from text2art.errors import MissingExtra, OutputError, SettingsError, Text2ArtError
 from text2art.media.png import read_record
@@ -26,6 +25,7 @@ from text2art.serving import render, server, worker
 from text2art.serving.request import InputError, settings_of
 from text2art.serving.worker import Worker, interval
 from text2art.settings import Settings
+from text2art.workshop import Workshop
 
 TOY = "perceptor: toy\ncuts: 4\nstarts: 1"
 QUICK: dict[str, Any] = {
@@ -238,14 +238,14 @@ def test_cancelling_frees_the_picture_and_is_not_an_error(
     work: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[weakref.ref[Any]] = []
-    original = sessions.Session._make_drawer
+    original = Workshop._make_drawer
 
-    def watched(self: sessions.Session, *arguments: Any) -> Any:
+    def watched(self: Workshop, *arguments: Any) -> Any:
         drawer = original(self, *arguments)
         made.append(weakref.ref(drawer))
         return drawer
 
-    monkeypatch.setattr(sessions.Session, "_make_drawer", watched)
+    monkeypatch.setattr(Workshop, "_make_drawer", watched)
     for end in ("close", "throw"):
         files = work.draw({**QUICK, "make_video": True}, ignore)
         folder = next(files).parent

@@ -6,7 +6,6 @@ import secrets
 import time
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -15,34 +14,25 @@ from typing_extensions import Self
 
 from text2art import (
     __version__,
-    memory,
     optimizers,
     palettes,
-    parts,
     prompts,
-    registry,
-    schedules,
     stages,
 )
 from text2art.checkpoint import Checkpoint, copied, reading, whole
-from text2art.chunks import Chunks
-from text2art.core import Canvas, Context, Cutouts, Drawer, Frame, Loss, Scene
-from text2art.cutouts.backdrops import Backdrops
-from text2art.errors import CheckpointError, SettingsError
-from text2art.guidance import Guidance, sights_of
+from text2art.core import Drawer, Frame, Loss, Scene
+from text2art.errors import CheckpointError
 from text2art.inits import Init
-from text2art.losses.opacity import OpacityLoss
 from text2art.media.load import read_source
 from text2art.models import Models, NotedNetworks
 from text2art.motion import Motion
-from text2art.overlay import overlay_of
 from text2art.perceptors.ensemble import Ensemble
 from text2art.prompts import Prompt
-from text2art.runtime import free_memory, memory_errors, pick
+from text2art.runtime import memory_errors, pick
 from text2art.settings import MAX_SEED, Settings
-from text2art.sights import Place
 from text2art.streams import Streams
 from text2art.styles.chosen import parse_styles, styled
+from text2art.workshop import Supplies, Workshop
 
 
 class Session:
@@ -87,14 +77,11 @@ class Session:
             self._init = Init(self.settings)
             # From one picture, all starts are one.
             self._count = self.settings.starts_tried if self._init.size is None else 1
+            self._workshop = self._make_workshop(extra_losses)
             if checkpoint is None:
-                scenes = self._make_scenes(range(self._count))
-                self._plan_memory(scenes[0])
-                self._make_play(scenes)
+                self._make_play(self._planned(range(self._count)))
             elif further:
-                scenes = self._make_scenes([0])
-                self._plan_memory(scenes[0])
-                self._make_play(scenes, checkpoint.made)
+                self._make_play(self._planned([0]), checkpoint.made)
                 self._draw_on(checkpoint)
             else:
                 self._go_on(checkpoint)
@@ -156,7 +143,7 @@ class Session:
             scenes: to start from.
             begin: updates made in another drawing that this one goes on from.
         """
-        for text in dict.fromkeys(self._guidance.words()):
+        for text in dict.fromkeys(self._workshop.guidance.words()):
             self.notices.extend(self.ensemble.notices(text))
         planned = stages.plan(self.settings, len(self._story), self._init.pictures)
         self._motion = Motion(self.settings, len(planned))
@@ -227,10 +214,6 @@ class Session:
             return frame.final
         return frame.filmed if self._play.animated else frame.step % every == 0
 
-    @property
-    def _cuts(self) -> int:
-        return self.settings.cuts_for(max(perceptor.size for perceptor, _ in self.ensemble))
-
     # ---- drawing ---------------------------------------------------------------------------
 
     def frames(self) -> Generator[Frame]:
@@ -287,10 +270,10 @@ class Session:
         if chosen is not None:  # the other starts were given up
             chosen = whole(chosen, 0, self._count - 1)
         numbers = range(self._count) if chosen is None else [chosen]
-        self._make_play(self._make_scenes(numbers), begin)
+        self._make_play(self._workshop.scenes(numbers), begin)
         record = self.record()
         checkpoint.require_same_models(record)
-        self._play.recall_(state["play"], self._restage)
+        self._play.recall_(state["play"], self._workshop.restage)
         self._streams.restore_(state["streams"])
         chunks = state["chunks"]
         size = chunks["size"]
@@ -343,6 +326,27 @@ class Session:
 
     # ---- setting up ------------------------------------------------------------------------
 
+    def _make_workshop(self, extra_losses: Sequence[Loss]) -> Workshop:
+        supplies = Supplies(
+            models=self.models,
+            ensemble=self.ensemble,
+            networks=self._networks,
+            streams=self._streams,
+            palette=self._palette,
+            story=self._story,
+            init=self._init,
+            extra_losses=extra_losses,
+        )
+        return Workshop(self.settings, supplies, self.notices.append)
+
+    def _planned(self, numbers: Iterable[int]) -> list[Scene]:
+        """Return the scenes of some starts, fitted to the memory that there is."""
+        scenes = self._workshop.scenes(numbers)
+        chunk = self._workshop.plan_memory_(scenes[0])
+        if chunk is not None:
+            self.settings = self.settings.changed(chunk=chunk)
+        return scenes
+
     def _say_what_is_used(self, parsed: tuple[Prompt, ...]) -> None:
         names = ", ".join(self.ensemble.names)
         self.notices.append(f"perceptor: {names} ({self.ensemble.choice})")
@@ -351,152 +355,15 @@ class Session:
             if not prompt.is_image:
                 self.notices.extend(self.ensemble.notices(prompt.text))
 
-    def _make_canvas(self, number: int) -> Canvas:
-        """Return the canvas of a start."""
-        s, streams = self.settings, self._streams
-        own = f"start {number}/" if number else ""
-        width, height = s.canvas_size(self._init.size)
-        return Canvas(
-            width=width,
-            height=height,
-            device=self.models.runtime.device,
-            stream=lambda purpose: streams(own + purpose),
-            palette=self._palette,
-            network=self._networks,
-            transparent=s.transparent,
-        )
-
-    def _make_drawer(self, canvas: Canvas) -> Drawer:
-        s = self.settings
-        build = registry.find("drawers", s.drawer).load()
-        if s.transparent and not getattr(build, "has_alpha", False):
-            raise SettingsError(
-                f"the drawer {s.drawer!r} cannot draw transparent pictures: use one of "
-                f"{', '.join(_drawers_with_alpha())}, or leave out transparent"
-            )
-        drawer: Drawer = build(canvas, s.options(s.drawer))
-        drawer.to(canvas.device)
-        self._init.start_(drawer, canvas)
-        return drawer
-
-    def _make_scenes(self, numbers: Iterable[int]) -> list[Scene]:
-        """Return the scenes of some starts; keep what later stages need."""
-        s = self.settings
-        assert s.seed is not None
-        seed = s.seed
-        self._canvas = self._make_canvas(0)
-        self._make_cutouts = partial(_make_cutouts, s, self._cuts)
-        self._guidance = self._make_guidance(seed)
-        self._guides = [self._guidance.of_prompts(told) for told in self._story]
-        self._losses = self._guidance.of_other_kinds()
-        if s.transparent and s.transparent_weight:
-            self._losses.append(OpacityLoss(s.transparent_weight))
-        filters = parts.make_filters(s, self._canvas)
-        self._losses += filters.losses
-        wanted, notices = parts.without_edges(s.losses, filters.looking)
-        self.notices.extend(notices)
-        context = Context(self._canvas, self.ensemble.members)
-        others = [*self._losses, *(loss for guides in self._guides for loss in guides)]
-        self._losses += parts.make_losses(
-            s, wanted, context, extra=self._extra_losses, others=others
-        )
-        cutouts = self._make_cutouts(seed)
-        chunks = Chunks(s.chunk, self.notices.append)
-        size = (self._canvas.width, self._canvas.height)
-        protection = self._init.protection(*size, self._canvas.device)
-        overlay = overlay_of(s, *size, self._canvas.device)
-        scenes = []
-        for number in numbers:
-            drawer = self._make_drawer(self._make_canvas(number))
-            optimizer = optimizers.make(s.optimizer, drawer.groups())
-            edits = [] if overlay is None else [partial(overlay.edit, drawer, optimizer)]
-            scenes.append(
-                Scene(
-                    drawer=drawer,
-                    cutouts=cutouts,
-                    losses=[*self._guides[0], *self._losses, *self._held(drawer)],
-                    optimizer=optimizer,
-                    schedule=schedules.schedule_of(s),
-                    filters=[*filters.changing, *protection],
-                    look_filters=filters.looking,
-                    chunks=chunks,
-                    passes=s.batches,
-                    edits=edits,
-                )
-            )
-        return scenes
-
-    def _make_guidance(self, seed: int | str) -> Guidance:
-        """Return what makes losses of all that is asked for."""
-        canvas, make = self._canvas, self._make_cutouts
-        return Guidance(
-            self.settings,
-            self.ensemble,
-            Place(canvas.width, canvas.height, canvas.device),
-            lambda purpose: make(f"{seed}/{purpose}"),
-            self.notices.append,
-        )
-
-    def _held(self, drawer: Drawer) -> list[Loss]:
-        """Return the losses that look at the drawer itself."""
-        return [*self._guidance.of_image_labels(drawer), *self._init.losses(drawer)]
-
     def _enter(self, stage: stages.Stage, scene: Scene) -> Scene:
         """Lead the drawer into a later stage; return the stage's scene."""
         drawer = scene.drawer
         if stage.picture and self.settings.animation_dir:
-            self._init.go_on_(drawer, stage.picture, self._canvas)
+            self._init.go_on_(drawer, stage.picture, self._workshop.canvas)
         elif stage.picture:
             self._motion.move_(drawer, stage.picture)
         optimizers.forget_direction_(scene.optimizer)
-        return self._restage(stage, scene)
-
-    def _restage(self, stage: stages.Stage, scene: Scene) -> Scene:
-        """Return the scene of a later stage, whose drawer is where it is to start."""
-        return replace(
-            scene,
-            losses=[*self._guides[stage.scene], *self._losses, *self._held(scene.drawer)],
-            schedule=schedules.schedule_of(self.settings),
-            since=stage.since,
-            begin=stage.begin,
-        )
-
-    def _plan_memory(self, scene: Scene) -> None:
-        """Choose how many looks perceptors see at a time, unless that is set, and say it."""
-        perceptors = [perceptor for perceptor, _ in self.ensemble]
-        free = free_memory(self.models.runtime.device)
-        if self.settings.chunk is not None or free is None:
-            return
-        sizes = sorted({perceptor.size for perceptor in perceptors})
-        sights = sights_of(scene.losses)  # each has looks of its own, which stay to the end
-        fitting = memory.choose_chunk(
-            self._cuts * sights,
-            perceptors,
-            self.models.crop_bytes,
-            lambda: sights * memory.picture_bytes(scene, sizes),
-            free,
-        )
-        if fitting is None:
-            return
-        scene.chunks.size = size = max(1, fitting // sights)
-        self.settings = self.settings.changed(chunk=size)
-        names = " and ".join(self.ensemble.names)
-        doubt = "" if fitting else ", and even that may be too many"
-        self.notices.append(
-            f"memory: looks go through {names} {size} at a time ({free / 1e9:.1f} GB free){doubt}"
-        )
-
-
-def _make_cutouts(settings: Settings, cuts: int, seed: int | str) -> Cutouts:
-    """Return cutouts that depend on nothing but these; of no session, which they would keep."""
-    build = registry.find("cutouts", settings.cutouts).load()
-    cutouts: Cutouts = build(settings.options(settings.cutouts), cuts, seed)
-    return Backdrops(cutouts, seed) if settings.transparent else cutouts
-
-
-def _drawers_with_alpha() -> list[str]:
-    there = registry.components("drawers")
-    return [name for name, one in there.items() if getattr(one.load(), "has_alpha", False)]
+        return self._workshop.restage(stage, scene)
 
 
 def _spelled(ensemble: Ensemble, settings: Settings) -> str:

@@ -13,6 +13,8 @@ from torch.nn import functional as F
 from text2art.core import Border, Looks
 from text2art.runtime import move
 
+_ROOM = 64  # pixels by which the looks' places in a step's noise differ at most, per axis
+
 
 def cut(image: Tensor, looks: Looks, size: int) -> Tensor:
     """Cut all looks from a picture in one sampling operation.
@@ -34,41 +36,95 @@ def cut(image: Tensor, looks: Looks, size: int) -> Tensor:
     level = spread.clamp(min=1).log2().round().long()
     atlas, boxes = atlas_of(image, int(level.max()))
 
-    at = project(matrices, size)  # (N, S, S, 2), picture coordinates in [-1, 1]
-    border = move(looks.border, image)[:, None, None, None]
-    clamped = at.clamp(-1, 1)
-    inside = torch.where(border == Border.MIRROR, 2 * clamped - at, clamped)
-    # From the picture to its box of the atlas, no further out than the centers of border pixels.
+    # From the picture to a look's box of the atlas, straight away: one division, one clamp.
     box = move(boxes[level], image)[:, None, None]  # (N, 1, 1, 4): left, top, width, height
     extent = torch.tensor(atlas.shape[:-3:-1], dtype=torch.float32, device=image.device)
     center, half = (2 * box[..., :2] + box[..., 2:]) / extent - 1, box[..., 2:] / extent
-    reach = half - 1 / extent
-    grid = torch.clamp(center + half * inside, center - reach, center + reach)
+    grid = project(matrices, size, center, half)  # (N, S, S, 2)
+    cover = _cover(grid, looks.border, (center, half), (width, height), spread)
+    grid = _mirrored(grid, looks.border, center, half)
+    reach = half - 1 / extent  # no further out than the centers of border pixels
+    grid = torch.clamp(grid, center - reach, center + reach)
     # One tall "picture" rather than a batch: the gradient is then added up in place, without an
     # (N, 3, H, W) tensor in between, and in one order.
     n = matrices.shape[0]
     tall = F.grid_sample(atlas, grid.reshape(1, n * size, size, 2), align_corners=False)
     crops = tall.reshape(3, n, size * size).transpose(0, 1)
 
-    if bool((looks.border == Border.FILL).any()):
-        edge = (1 - at.abs()) * torch.tensor([width, height], device=image.device) / 2
-        softness = move(spread, image)[:, None, None, None]
-        cover = (edge / softness + 0.5).clamp(0, 1).prod(dim=-1)
-        cover = cover.masked_fill(border[..., 0] != Border.FILL, 1).reshape(n, 1, -1)
+    if cover is not None:
         crops = fill[:, :, :, 0] + (crops - fill[:, :, :, 0]) * cover
     color = move(looks.color, image)
     crops = torch.baddbmm(color[:, :, 3:], color[:, :, :3], crops).reshape(n, 3, size, size)
-    noise = torch.randn(n, 3, size, size, generator=looks.noise_stream(size))
-    return crops + move(noise.mul_(looks.noise[:, None, None, None]), image)
+    return crops.add_(move(_noise(looks, size), image))
 
 
-def project(matrices: Tensor, size: int) -> Tensor:
-    """Take every output pixel center through the homographies: `(N, S, S, 2)`."""
+def _mirrored(grid: Tensor, border: Tensor, center: Tensor, half: Tensor) -> Tensor:
+    """Reflect what lies beyond the picture, for the looks that want it."""
+    rows = (border == Border.MIRROR).nonzero()[:, 0]
+    if not len(rows):
+        return grid
+    rows = move(rows, grid)
+    at, center, half = grid[rows], center[rows], half[rows]
+    return grid.index_copy(0, rows, 2 * torch.clamp(at, center - half, center + half) - at)
+
+
+def _cover(
+    grid: Tensor,
+    border: Tensor,
+    box: tuple[Tensor, Tensor],
+    picture: tuple[int, int],
+    spread: Tensor,
+) -> Tensor | None:
+    """Return how much of each pixel of the looks is picture, not fill: `(N, 1, S * S)` or None."""
+    rows = (border == Border.FILL).nonzero()[:, 0]
+    if not len(rows):
+        return None
+    softness = move(spread[rows], grid)[:, None, None, None]
+    rows = move(rows, grid)
+    center, half = (side[rows] for side in box)
+    sides = torch.tensor(picture, dtype=torch.float32, device=grid.device)
+    # How many of a look's pixels it is from the picture's edge, along each axis.
+    scale = sides / (2 * softness)
+    edge = scale - (grid[rows] - center).abs_() * (scale / half)
+    inside = edge.add_(0.5).clamp_(0, 1).prod(dim=-1)
+    n, size = grid.shape[:2]
+    if len(rows) == n:
+        return inside.reshape(n, 1, size * size)
+    cover = torch.ones(n, size, size, device=grid.device).index_copy_(0, rows, inside)
+    return cover.reshape(n, 1, size * size)
+
+
+def _noise(looks: Looks, size: int) -> Tensor:
+    """Return each look's noise `(N, 3, S, S)`: the same field, seen at another place by each look.
+
+    A field a little larger than a look takes a fraction of the random numbers that a field per look
+    would; where looks show the same spot of the picture, theirs are still independent.
+    """
+    n = len(looks.matrices)
+    draw = looks.noise_stream(size)
+    field = torch.randn(3, size + _ROOM, size + _ROOM, generator=draw)
+    places = torch.randint(_ROOM + 1, (n, 2), generator=draw).tolist()
+    seen = [field[:, top : top + size, left : left + size] for top, left in places]
+    return torch.stack(seen).mul_(looks.noise[:, None, None, None])
+
+
+def project(
+    matrices: Tensor, size: int, center: float | Tensor = 0.0, half: float | Tensor = 1.0
+) -> Tensor:
+    """Take every output pixel center through the homographies: `(N, S, S, 2)`.
+
+    Args:
+        matrices: `(N, 3, 3)`, from the looks' [-1, 1] to the picture's.
+        size: S, of the looks.
+        center: of the box that the picture's [-1, 1] becomes, broadcast over `(N, S, S, 2)`.
+        half: half the extent of that box.
+    """
     line = (torch.arange(size, device=matrices.device) + 0.5) / size * 2 - 1
     x, y, one = matrices.reshape(-1, 1, 1, 3, 3).unbind(dim=-1)  # columns, (N, 1, 1, 3)
     homogeneous = line[:, None] * x + (line[:, None, None] * y + one)  # (N, S, S, 3)
     # Behind the horizon nothing is shown; the bound keeps the division finite there.
-    return homogeneous[..., :2] / homogeneous[..., 2:].clamp(min=0.05)
+    flat = homogeneous[..., :2] / homogeneous[..., 2:].clamp_(min=0.05)
+    return flat.mul_(half).add_(center)
 
 
 def footprints(matrices: Tensor, width: int, height: int, size: int) -> Tensor:

