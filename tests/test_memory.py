@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from tests.cli_tools import Cli
 from tests.tools.clip_files import TINY, TINY_RESNET, tiny_clip
-from text2art import hostmemory, memory, session
+from text2art import hostmemory, memory, workshop
 from text2art.chunks import Chunks, see_in_chunks
 from text2art.core import Frame, Perceptor
 from text2art.errors import OutOfMemory
@@ -47,7 +47,7 @@ def _plenty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def has(free: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "free_memory", lambda _: free)
+    monkeypatch.setattr(workshop, "free_memory", lambda _: free)
 
 
 def tiny(config: dict[str, Any]) -> OpenClipPerceptor:
