@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -58,10 +60,33 @@ def test_the_start_with_the_least_loss_goes_on(models: Models) -> None:
         list(running.frames())
         assert running.scene is scenes[int(late.argmin())]
     # It goes on where its tryout stopped: as if it had been drawn alone, over the steps it got.
-    alone = session(models, starts=4)._play.scenes[int(late.argmin())]
-    images = [frame.image for frame in loop.run(alone, 40 - 3 * 4)]
+    again = session(models, starts=4)
+    alone = again._play.scenes[int(late.argmin())]
+    tried = replace(alone, cutouts=again._workshop.glances)
+    images = [frame.image for frame in itertools.islice(loop.run(tried, 40 - 3 * 4), 4)]
+    images += [frame.image for frame in loop.run(alone, 40 - 3 * 4, 4)]
     assert torch.equal(drawn[16].image, images[4])
     assert torch.equal(drawn[39].image, images[-1])
+
+
+@pytest.mark.parametrize(("cuts", "looks"), [(1, 1), (2, 1), (7, 4), (16, 8)])
+def test_tryouts_take_half_the_looks(models: Models, cuts: int, looks: int) -> None:
+    with session(models, starts=4, cuts=cuts) as running:
+        taken: list[int] = []
+        for perceptor, _ in running.ensemble:
+            see = perceptor.see
+
+            def counting(crops: Any, see: Any = see) -> Any:
+                taken.append(len(crops))
+                return see(crops)
+
+            perceptor.see = counting  # type: ignore[method-assign]
+        try:
+            list(running.frames())
+        finally:
+            for perceptor, _ in running.ensemble:
+                del perceptor.see
+    assert taken == [looks] * 16 + [cuts] * 25
 
 
 def test_starts_differ_and_the_first_is_that_of_a_single_start(models: Models) -> None:

@@ -151,7 +151,9 @@ class Session:
             self._count = 1
             planned = stages.further(planned, begin)
             scenes = [replace(s, begin=begin, since=planned[0].since) for s in scenes]
-        self._play = stages.Play(self.settings, planned, scenes, self._count)
+        self._play = stages.Play(
+            self.settings, planned, scenes, self._count, self._workshop.glances
+        )
 
     def __enter__(self) -> Self:
         return self

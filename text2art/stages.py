@@ -15,7 +15,7 @@ import torch
 from text2art import loop, starts
 from text2art.abilities import Remembering
 from text2art.checkpoint import optimizer_state, restore_optimizer_, tensors_like, whole
-from text2art.core import Frame, Scene
+from text2art.core import Cutouts, Frame, Scene
 from text2art.errors import SettingsError
 from text2art.settings import Settings
 from text2art.stopping import Watch
@@ -100,6 +100,7 @@ class Play:
         stages: Sequence[Stage],
         scenes: Sequence[Scene],
         starts_tried: int | None = None,
+        glances: Cutouts | None = None,
     ) -> None:
         """Prepare a run.
 
@@ -108,9 +109,10 @@ class Play:
             stages: in order.
             scenes: of the first stage, alike but for their random starts.
             starts_tried: how many there are or have been; default: the scenes.
+            glances: how starts are looked at while they are tried; default: as later.
         """
         self.scenes = list(scenes)
-        self._settings, self._stages = settings, stages
+        self._settings, self._stages, self._glances = settings, stages, glances
         self._count = len(scenes) if starts_tried is None else starts_tried
         self._tries = starts.length_of(self._count, stages[0].steps)
         self.tryouts = self._count * self._tries
@@ -178,7 +180,7 @@ class Play:
 
     def _try_starts(self) -> Iterator[Frame]:
         """Try the starts; choose the best."""
-        trying = starts.try_starts(self.scenes, self._stage.steps, self._trial)
+        trying = starts.try_starts(self.scenes, self._stage.steps, self._trial, self._glances)
         while True:
             try:
                 number, frame = next(trying)

@@ -12,10 +12,18 @@ from torch import Tensor
 
 from text2art import loop
 from text2art.checkpoint import whole
-from text2art.core import Frame, Scene
+from text2art.core import Cutouts, Frame, Scene
 
 _SHARE = 0.1  # of all steps, for each tryout
 _MOST = 0.5  # of all steps, for all of them
+
+
+def looks_of(cuts: int) -> int:
+    """Return how many looks a step of a tryout takes, of the looks that later steps take.
+
+    Half as many do: all starts are looked at in the same ways, and tryouts are half of a short run.
+    """
+    return (cuts + 1) // 2
 
 
 def length_of(starts: int, steps: int) -> int:
@@ -59,7 +67,10 @@ class Trial:
 
 
 def try_starts(
-    scenes: Sequence[Scene], steps: int, trial: Trial | None = None
+    scenes: Sequence[Scene],
+    steps: int,
+    trial: Trial | None = None,
+    cutouts: Cutouts | None = None,
 ) -> Generator[tuple[int, Frame], None, int]:
     """Draw each scene a little; yield its frames as tryouts, return which has the least loss.
 
@@ -71,6 +82,7 @@ def try_starts(
         scenes: alike but for their random starts.
         steps: updates in all.
         trial: how far tryouts have got that go on; kept up to date.
+        cutouts: how they are looked at meanwhile; None = as later.
     """
     trial = Trial() if trial is None else trial
     tries = length_of(len(scenes), steps)
@@ -80,7 +92,9 @@ def try_starts(
     for number in range(trial.number, len(scenes)):
         if number > trial.number:
             trial.number, trial.step, trial.late = number, 0, []
-        running = loop.run(scenes[number], length, trial.step)
+        scene = scenes[number]
+        tried = scene if cutouts is None else replace(scene, cutouts=cutouts)
+        running = loop.run(tried, length, trial.step)
         for frame in itertools.islice(running, tries - trial.step):
             if frame.step >= tries // 2:  # the first ones say where it starts, not where it goes
                 trial.late.append(torch.stack(list(frame.terms.values())).sum())

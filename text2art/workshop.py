@@ -8,7 +8,7 @@ from functools import partial
 
 from torch import Tensor
 
-from text2art import memory, optimizers, parts, registry, schedules
+from text2art import memory, optimizers, parts, registry, schedules, starts
 from text2art.chunks import Chunks
 from text2art.core import Canvas, Context, Cutouts, Drawer, Loss, Scene
 from text2art.cutouts.backdrops import Backdrops
@@ -58,6 +58,7 @@ class Workshop:
     Attributes:
         canvas: of the first start.
         guidance: what makes losses of all that is asked for.
+        glances: how starts are looked at while they are tried.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Workshop:
         self.canvas = self._make_canvas(0)
         self._cuts = settings.cuts_for(max(p.size for p, _ in supplies.ensemble))
         self._make_cutouts = partial(_make_cutouts, settings, self._cuts)
+        self.glances = _make_cutouts(settings, starts.looks_of(self._cuts), settings.seed)
         self.guidance = self._make_guidance(settings.seed)
         self._guides = [self.guidance.of_prompts(told) for told in supplies.story]
         self._losses = self.guidance.of_other_kinds()
