@@ -67,7 +67,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--drawers",
         nargs="+",
-        default=["pyramid", "pixel", "fft"],
+        default=["pyramid", "pixel", "vqgan", "fft"],
         help="names, also with an option, as pixel:cell=hex",
     )
     parser.add_argument("--prompts", nargs="+", default=PROMPTS)

@@ -234,7 +234,7 @@ def test_order_matters(models: Models, toy: Any) -> None:
 
 
 def test_tilers_move_what_is_looked_at_and_nothing_else(models: Models, toy: Any) -> None:
-    given = toy(filters="tiler", losses="smoothness:0.5,framing:0.06")
+    given = toy(filters="tiler", losses="smoothness:0.5,framing:0.1")
     with Session(Settings.of(**given), models=models) as session:
         plain = session.scene.drawer()
         views = [session.scene.view(step, 9) for step in (0, 1)]

@@ -42,11 +42,11 @@ def _clipit(iterations: int, scale: float, *clip: str) -> Preset:
 
 
 PRESETS: Mapping[str, Preset] = {
-    "draft": Preset(200, 1, 24, 12, 8, ("ViT-B/16",)),
-    "normal": Preset(250, 2, 30, 16, 8, ("ViT-B/32", "ViT-B/16")),
-    "better": Preset(300, 3, 36, 20, 8, ("RN50", "ViT-B/32", "ViT-B/16")),
-    "best": Preset(350, 4, 24, 24, 8, ("RN50x4", "ViT-B/32", "ViT-B/16")),
-    "supreme": Preset(400, 5, 32, 32, 8, ("RN50x4", "RN101", "ViT-B/32", "ViT-B/16")),
+    "draft": Preset(200, 1, 24, 8, 8, ("ViT-B/16",)),
+    "normal": Preset(250, 2, 30, 10, 8, ("ViT-B/32", "ViT-B/16")),
+    "better": Preset(300, 3, 36, 12, 8, ("RN50", "ViT-B/32", "ViT-B/16")),
+    "best": Preset(350, 4, 24, 16, 8, ("RN50x4", "ViT-B/32", "ViT-B/16")),
+    "supreme": Preset(400, 5, 32, 20, 8, ("RN50x4", "RN101", "ViT-B/32", "ViT-B/16")),
     "clipit-draft": _clipit(200, 1, "ViT-B/32"),
     "clipit-normal": _clipit(350, 2, "ViT-B/32", "ViT-B/16"),
     "clipit-better": _clipit(500, 3, "RN50", "ViT-B/32", "ViT-B/16"),

@@ -82,7 +82,7 @@ class FftOptions(Options):
     decay: float = Field(1.2, ge=0, le=4, description="Fall of the spectrum with frequency.")
     contrast: float = Field(3.0, gt=0, le=10, description="Contrast of the picture.")
     colors: float = Field(1.8, gt=0, le=10, description="Colorfulness; larger is more colorful.")
-    learning_rate: float = Field(0.1, gt=0, le=10, description="Adam step of the spectrum.")
+    learning_rate: float = Field(0.15, gt=0, le=10, description="Adam step of the spectrum.")
 
 
 class VqganOptions(Options):
