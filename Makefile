@@ -45,8 +45,8 @@ format: setup  ## format the code and bring generated files up to date
 sheet: setup  ## draw the contact sheets in docs/
 	$(BIN)/python -m scripts.contact_sheet
 
-bench: setup  ## measure the speed of the loop
-	$(BIN)/python -m benchmarks.loop
+bench: setup  ## measure the speed of the loop with the starter models; other configurations in ARGS
+	$(BIN)/python -m benchmarks.loop --config starter $(ARGS)
 
 clean:  ## remove what can be made again
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache outputs .cog

@@ -3,7 +3,7 @@
     python -m benchmarks.queue_simulation [--users 15000] [--pictures 2] [--seconds 30] ...
 
 Visitors come over the day by a curve; each hands in some pictures at once; whoever is free draws
-the one whose turn it is by the studio's own rule (`text2art/studio/queue/order.py`): owners take
+the one whose turn it is by the studio's own rule (`text2art/studio/queue/turns.py`): owners take
 turns. Days run on from one into the next, and the last is counted, so that a queue that is never
 worked off shows. The table, in Markdown, is the same for the same arguments.
 """
@@ -20,6 +20,8 @@ import struct
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from text2art.studio.queue import turns
 
 DAY = 86_400
 _MINUTE = 60
@@ -121,9 +123,10 @@ def simulate(pictures: Sequence[Picture], workers: int) -> Outcome:
     waits = [0.0] * len(pictures)
     free = [0.0] * workers  # when each worker is free, a heap
     line = Line()
-    coming = 0
+    coming, now = 0, 0.0
     while coming < len(pictures) or line.waiting:
-        now = free[0]
+        # Whoever has been free for long starts now, not in the past.
+        now = max(now, free[0])
         if not line.waiting:
             now = max(now, pictures[coming].handed_in)
         while coming < len(pictures) and pictures[coming].handed_in <= now:
@@ -145,19 +148,18 @@ def _longest(pictures: Sequence[Picture], waits: Sequence[float]) -> int:
 
 
 class Line:
-    """The pictures that wait: next is the owner served least recently, counted in claims.
+    """The pictures that wait, in the order of `studio/queue/order.py`, with a heap for a database.
 
-    Of owners never served the one who has waited longest comes first; within an owner's pictures,
-    the older. (All have the same priority here.) It is the rule of `studio/queue/order.py` with a
-    heap in the database's place, and tests compare the two.
+    The arithmetic is the studio's own (`turns`), and tests compare the orders. Within an owner's
+    pictures the older comes first: all have the same priority here.
     """
 
     def __init__(self) -> None:
         self.waiting = 0
-        self._claims = 0
-        self._served: dict[int, int] = {}
+        self._clock = 0.0
+        self._served: dict[int, float] = {}
         self._pictures: dict[int, deque[int]] = {}
-        self._turns: list[tuple[int, int, int]] = []  # claim last served, oldest picture, owner
+        self._turns: list[tuple[float, int, int]] = []  # time served, oldest picture, owner
 
     def join(self, picture: int, owner: int) -> None:
         """Let a picture wait; pictures are numbered in the order handed in."""
@@ -165,18 +167,19 @@ class Line:
         mine = self._pictures.setdefault(owner, deque())
         mine.append(picture)
         if len(mine) == 1:
-            heapq.heappush(self._turns, (self._served.get(owner, 0), picture, owner))
+            served = max(self._served.get(owner, 0.0), turns.entry(self._clock))
+            heapq.heappush(self._turns, (served, picture, owner))
 
     def next(self) -> int:
         """Take the picture whose turn it is."""
+        self._clock = turns.served(self._clock, len(self._pictures))
         _, picture, owner = heapq.heappop(self._turns)
         mine = self._pictures[owner]
         mine.popleft()
         self.waiting -= 1
-        self._claims += 1
-        self._served[owner] = self._claims
+        self._served[owner] = self._clock
         if mine:
-            heapq.heappush(self._turns, (self._claims, mine[0], owner))
+            heapq.heappush(self._turns, (self._clock, mine[0], owner))
         else:
             del self._pictures[owner]
         return picture

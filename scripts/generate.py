@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.loop import table as performance_table
 from scripts import migration_table, pins, settings_table, styles_table
 from text2art.media.files import write_bytes
 from text2art.serving import render, schema
@@ -36,6 +37,10 @@ def _styles(text: str, root: Path) -> str:
     return styles_table.replace_table(text)
 
 
+def _performance(text: str, root: Path) -> str:
+    return performance_table.replace_tables(text, performance_table.load())
+
+
 def _openapi(text: str, root: Path) -> str:
     source = render.replace_block((root / "predict.py").read_text(encoding="utf-8"))
     return json.dumps(schema.openapi(source), indent=1) + "\n"
@@ -47,6 +52,7 @@ FILES: Mapping[str, Callable[[str, Path], str]] = {
     "docs/settings.md": _settings,
     "docs/migration.md": _migration,
     "docs/styles.md": _styles,
+    "docs/performance.md": _performance,
     "docs/openapi.json": _openapi,
 }
 

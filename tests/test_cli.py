@@ -111,6 +111,7 @@ def test_json_events(cli: Cli) -> None:
     assert done["path"] == "a.png"
     assert done["seed"] == 7
     assert done["seconds"] > 0
+    assert done["startup_seconds"] > 0
     assert -1 <= done["score"] <= 1
     assert not done["interrupted"]
 
@@ -122,7 +123,8 @@ def test_quiet_says_nothing_but_the_path(cli: Cli) -> None:
 
 def test_lines_when_stderr_is_no_terminal(cli: Cli) -> None:
     lines = draw(cli, "--out", "a.png", "--display-every", "1").err.splitlines()
-    assert [line.split("  ")[0] for line in lines[1:]] == [f"step {i}/3" for i in range(4)]
+    assert lines[1].startswith("ready in ")
+    assert [line.split("  ")[0] for line in lines[2:]] == [f"step {i}/3" for i in range(4)]
     assert "steps/s" in lines[-1]
 
 

@@ -243,11 +243,13 @@ def test_one_network_serves_all_starts_and_sessions(models: Models, folder: Path
 
 
 def test_the_final_frame_shows_the_average(models: Models, folder: Path) -> None:
-    session = Session(settings(vqgan={"model": str(folder), "average": 0.9}), models=models)
+    # Of latents that move far, the average is near to other entries than the latents are.
+    options = {"model": str(folder), "average": 0.9, "learning_rate": 1.0}
+    session = Session(settings(vqgan=options), models=models)
     last = list(session.frames())[-1]
     session.drawer.train()
     now = session.drawer()
-    assert not torch.equal(last.image, now)
+    assert not torch.allclose(last.image, now, atol=0.01)
     again = look(session.scene, 3, 3, final=True).image
     assert torch.equal(last.image, again)
 

@@ -11,7 +11,6 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from text2art import aliases, registry
-from text2art.settings import Settings
 
 # Headings in order; those of components come after them.
 GROUPS = (
@@ -74,6 +73,8 @@ class Row:
 
 def rows() -> list[Row]:
     """Return a row for every setting, core settings first, then each component's options."""
+    from text2art.settings import Settings  # takes its time; `rows_of` does without it
+
     return sorted(_rows(Settings, "", ""), key=lambda row: _place(row.group))
 
 

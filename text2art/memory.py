@@ -11,8 +11,8 @@ from text2art.runtime import Runtime
 
 SHARE = 0.7  # of the free memory is planned with: peaks were up to 1.4 times what was planned
 EASY = 0.1  # of the free memory: perceptors that need less need no further planning
-# Bytes kept for the backward pass per byte of a crop, at most: measured were 32 (ViT-B-32), 70 (the
-# starter) and 165 (RN50); by their shapes, RN50x64 keeps some 1000 and ViT-bigG-14 some 1500. What
+# Bytes kept for the backward pass per byte of a crop, at most: measured were 30 (ViT-B-32), 70 (the
+# starter) and 82 (RN50); by their shapes, RN50x64 keeps some 500 and ViT-bigG-14 some 1500. What
 # fits easily even so need not be measured.
 MOST = 2000
 

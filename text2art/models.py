@@ -172,9 +172,22 @@ def _nearest(preset: Preset) -> list[str]:
         here, _ = _divided(other)
         if here:
             return here
+    if not _any_weights():
+        return []
     from text2art.perceptors.reference import local_models  # open_clip takes its time to import
 
     return list(itertools.islice(local_models(), 1))
+
+
+def _any_weights() -> bool:
+    """Whether the weights folders hold a file that may be a CLIP model's."""
+    named = (file.path for entry in catalog.entries() if not entry.ships for file in entry.files)
+    return any(catalog.find(path) for path in named) or any(
+        path.is_file() and path.suffix not in (".json", ".md", ".toml")
+        for folder in catalog.search_path()
+        if folder.is_dir()
+        for path in folder.iterdir()
+    )
 
 
 def _listed(models: Sequence[str]) -> str:

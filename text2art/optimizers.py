@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -100,15 +101,32 @@ class AdamP(_AdamLike):
         return torch.where(free, (step - along).reshape_as(change), otherwise)
 
 
+def _uncompiled(kind: type[Optimizer]) -> type[Optimizer]:
+    """Return a class of the same updates that leaves torch's compiler alone.
+
+    torch wraps these methods so that its compiler, should it come across them, does not look into
+    them; for that it imports the compiler at their first call, which takes seconds. Nothing here
+    compiles an optimizer, so they are called without their wrappers. Those of `step` also turn
+    gradients off, and count its hooks in, which `Optimizer` does anew for each class.
+    """
+    names = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in names}
+    step = torch.no_grad()(inspect.unwrap(kind.step))
+    return type(kind.__name__, (kind,), {**methods, "step": step, "__doc__": kind.__doc__})
+
+
 _CLASSES: Mapping[str, Callable[..., Optimizer]] = {
-    "Adam": torch.optim.Adam,
-    "AdamW": torch.optim.AdamW,
-    "Adagrad": torch.optim.Adagrad,
-    "Adamax": torch.optim.Adamax,
-    "RAdam": torch.optim.RAdam,
-    "RMSprop": torch.optim.RMSprop,
-    "DiffGrad": DiffGrad,
-    "AdamP": AdamP,
+    kind.__name__: _uncompiled(kind)
+    for kind in (
+        torch.optim.Adam,
+        torch.optim.AdamW,
+        torch.optim.Adagrad,
+        torch.optim.Adamax,
+        torch.optim.RAdam,
+        torch.optim.RMSprop,
+        DiffGrad,
+        AdamP,
+    )
 }
 
 

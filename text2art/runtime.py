@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from text2art import hostmemory
 from text2art.errors import OutOfMemory, SettingsError
 
+LARGE = 10_000_000  # parameters: a CLIP's image tower and a VQGAN of ImageNet have more, no starter
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
 
 @dataclass(frozen=True)
 class Runtime:
@@ -23,24 +26,40 @@ class Runtime:
     Attributes:
         device: device of every tensor of the run.
         perceptor_dtype: number type of frozen perceptors; geometry, drawers and losses are float32.
+        large_dtype: that of frozen networks of `LARGE` size; None: the same.
     """
 
     device: torch.device
     perceptor_dtype: torch.dtype = torch.float32
+    large_dtype: torch.dtype | None = None
+
+    def dtype_for(self, net: nn.Module) -> torch.dtype:
+        """Return the number type that a frozen perceptor computes in, by its size."""
+        if self.large_dtype is not None and is_large(net):
+            return self.large_dtype
+        return self.perceptor_dtype
 
     @property
     def description(self) -> str:
-        """The device in words, for logs."""
+        """The device in words, for logs, and that it computes in bfloat16 where it does."""
+        whose = ""
+        if self.perceptor_dtype == torch.bfloat16:
+            whose = ", networks in bfloat16"
+        elif self.large_dtype == torch.bfloat16:
+            whose = ", large networks in bfloat16"
         if self.device.type == "cuda":
-            return f"{self.device} ({torch.cuda.get_device_name(self.device)})"
-        return f"{self.device.type} ({torch.get_num_threads()} threads)"
+            return f"{self.device} ({torch.cuda.get_device_name(self.device)}{whose})"
+        return f"{self.device.type} ({torch.get_num_threads()} threads{whose})"
 
 
 def pick(name: str | None = None) -> Runtime:
     """Choose the runtime: `name`, else TEXT2ART_DEVICE, else CUDA, MPS or CPU, whichever there is.
 
+    Number types are those of `network_dtype`; on the CPU small networks keep float32.
+
     Raises:
-        SettingsError: the named device is unknown or not on this machine.
+        SettingsError: the named device is unknown or not on this machine, or TEXT2ART_DTYPE names
+            no number type.
     """
     wanted = name or os.environ.get("TEXT2ART_DEVICE") or "auto"
     if wanted == "auto":
@@ -62,8 +81,45 @@ def pick(name: str | None = None) -> Runtime:
         raise SettingsError("device 'mps' is not there: use TEXT2ART_DEVICE=cpu or auto")
     elif device.type not in ("cpu", "mps"):
         raise SettingsError(f"device {wanted!r} is not supported: use auto, cpu, cuda or mps")
-    half = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return Runtime(device, torch.bfloat16 if half else torch.float32)
+    large = network_dtype(device)
+    return Runtime(device, large if device.type == "cuda" else torch.float32, large)
+
+
+def network_dtype(device: torch.device) -> torch.dtype:
+    """Return the number type of large frozen networks on a device.
+
+    That is what TEXT2ART_DTYPE names, else bfloat16 where the hardware multiplies matrices in it,
+    else float32.
+
+    Raises:
+        SettingsError: TEXT2ART_DTYPE is neither float32 nor bfloat16.
+    """
+    named = os.environ.get("TEXT2ART_DTYPE", "").strip().lower()
+    if named and named not in _DTYPES:
+        raise SettingsError(
+            f"unknown number type TEXT2ART_DTYPE={named!r}: use {' or '.join(_DTYPES)}, or leave "
+            "it away to let the hardware decide"
+        )
+    if named:
+        return _DTYPES[named]
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    half = device.type == "cpu" and _cpu_multiplies_bfloat16()
+    return torch.bfloat16 if half else torch.float32
+
+
+def _cpu_multiplies_bfloat16() -> bool:
+    """Whether the processor has instructions for it: AVX512-BF16 or AMX. Others emulate, slowly."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # not in every torch
+    queries = [getattr(torch.cpu, name, None) for name in names]
+    return any(bool(query()) for query in queries if query is not None)
+
+
+def is_large(net: nn.Module) -> bool:
+    """Whether a network has so many parameters that its number type decides how long a step is."""
+    return sum(parameter.numel() for parameter in net.parameters()) >= LARGE
 
 
 def stream(seed: int | str, purpose: str) -> torch.Generator:

@@ -51,6 +51,7 @@ class Server:
     def start(self) -> None:
         options = (
             f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off "
+            "-c full_page_writes=off -c autovacuum=off "
             "-c max_connections=200 -c shared_buffers=32MB -c log_min_messages=warning"
         )
         log = str(self.folder / "log")

@@ -119,6 +119,24 @@ def test_waiting_jobs_have_a_position_and_can_be_canceled(client: httpx.Client) 
     client.delete(first["url"])
 
 
+def test_no_preview_is_named_that_is_not_there(client: httpx.Client, waiting: None) -> None:
+    job = submitted(client)
+    canceled = client.delete(job["url"]).json()
+    listed = client.get("/api/v1/jobs").json()["jobs"][0]
+    for one in (job, canceled, client.get(job["url"]).json(), listed):
+        assert (one["id"], one["preview"]) == (job["id"], None)
+    assert client.get(f"{job['url']}/frames/last").status_code == 404
+
+
+def test_a_preview_that_is_named_is_there(client: httpx.Client) -> None:
+    for settings in ({}, {"prompts": "fail"}):
+        job = submitted(client, iterations=30, **settings)
+        while job["state"] in ("queued", "running"):
+            job = client.get(job["url"]).json()
+            if job["preview"] is not None:
+                assert client.get(job["preview"]).status_code == 200
+
+
 def test_canceling_a_running_job_keeps_its_picture(client: httpx.Client) -> None:
     job = submitted(client, iterations=500)
     while not client.get(job["url"]).json()["frames"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.generation import GenerationMode
 
 from tests.studio.site import Site, ended, site, submitted
+from text2art.studio import accounts
 from text2art.studio.api.app import create_app
 from text2art.studio.config import StudioConfig
 
 load_all_checks()
 # Settings depend on each other in more ways than a schema says, and old names are read as well.
 _LOOSE = ("positive_data_acceptance", "negative_data_rejection")
-_CHECKS = [check for check in CHECKS.get_all() if check.__name__ not in _LOOSE]
+_CHECKS: list[Any] = [check for check in CHECKS.get_all() if check.__name__ not in _LOOSE]
 _ENDLESS = "/api/v1/events"  # without `after` it is a stream that does not end
 _SCHEMA: Any = schemathesis.openapi.from_dict(create_app(StudioConfig()).openapi())
 _OPERATIONS: list[Any] = [found.ok() for found in _SCHEMA.get_all_operations()]
@@ -27,19 +29,45 @@ _OPERATIONS = [one for one in _OPERATIONS if one.path != _ENDLESS]
 _PLAIN = [one.label for one in _OPERATIONS if not (one.body or one.path_parameters or one.query)]
 _TRIES: list[tuple[Any, Any]] = [(one, GenerationMode.POSITIVE) for one in _OPERATIONS]
 _TRIES += [(one, GenerationMode.NEGATIVE) for one in _OPERATIONS if one.label not in _PLAIN]
+EXAMPLES = 30  # of each operation, at length
 _NAMES = [f"{one.label} {mode.value}" for one, mode in _TRIES]
+
+
+def refusals_name_their_field(context: Any, response: Any, case: Any) -> None:
+    """Make sure that a refusal for what was asked says where it is wrong: see `errors.Problem`."""
+    if response.status_code == 422:
+        assert response.json()["field"], response.text
+
+
+_CHECKS.append(refusals_name_their_field)
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, prepared_file: Path) -> Iterator[Site]:
-    data = tmp_path_factory.mktemp("site")
-    (data / "studio.db").write_bytes(prepared_file.read_bytes())
-    caps = {"queued_per_owner": 1000}
-    with site(data, f"sqlite:///{data / 'studio.db'}", workers=1, caps=caps) as one:
+    """Run a studio of the machine's own user, who may do everything."""
+    with opened(tmp_path_factory.mktemp("site"), prepared_file) as one:
         yield one
 
 
-def try_out(running: Site, operation: Any, mode: Any, job: str | None, examples: int) -> None:
+@pytest.fixture(scope="module")
+def public(tmp_path_factory: pytest.TempPathFactory, prepared_file: Path) -> Iterator[Site]:
+    """Run a studio for strangers: browsers with sessions, and programs with keys."""
+    plenty = {"requests_per_minute": 100_000, "reads_per_minute": 100_000}
+    with opened(tmp_path_factory.mktemp("public"), prepared_file, mode="public", **plenty) as one:
+        yield one
+
+
+@contextlib.contextmanager
+def opened(data: Path, prepared_file: Path, **config: Any) -> Iterator[Site]:
+    (data / "studio.db").write_bytes(prepared_file.read_bytes())
+    caps = {"queued_per_owner": 1000}
+    with site(data, f"sqlite:///{data / 'studio.db'}", workers=1, caps=caps, **config) as one:
+        yield one
+
+
+def try_out(
+    running: Site, operation: Any, mode: Any, job: str | None, examples: int, **headers: str
+) -> None:
     """Send what Schemathesis makes up; in every other request the job is one that is there."""
     real = [False]
 
@@ -55,7 +83,7 @@ def try_out(running: Site, operation: Any, mode: Any, job: str | None, examples:
         real[0] = not real[0]
         if job is not None and real[0] and "job_id" in (case.path_parameters or {}):
             case.path_parameters["job_id"] = job
-        case.call_and_validate(base_url=running.url, checks=_CHECKS, timeout=30)
+        case.call_and_validate(base_url=running.url, checks=_CHECKS, timeout=30, headers=headers)
 
     answers()
 
@@ -73,6 +101,15 @@ def test_answers_are_as_described(running: Site, operation: Any, mode: Any, job:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("who", ["local", "session", "key"])
 @pytest.mark.parametrize(("operation", "mode"), _TRIES, ids=_NAMES)
-def test_they_are_at_length(running: Site, operation: Any, mode: Any, job: str) -> None:
-    try_out(running, operation, mode, job, 100)
+def test_they_are_at_length(
+    running: Site, public: Site, operation: Any, mode: Any, who: str
+) -> None:
+    site, headers = running if who == "local" else public, {}
+    if who == "key":
+        headers["Authorization"] = f"Bearer {accounts.add_key(public.studio.engine, 'tests')[1]}"
+    site.studio.resume()
+    with site.client(**headers) as client:
+        drawn = ended(client, submitted(client, iterations=1, public=True))["id"]
+    try_out(site, operation, mode, str(drawn), EXAMPLES, **headers)

@@ -15,6 +15,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, insert, inspect, select, text
 
+from tests.studio.conftest import BOTH
+from tests.studio.tools import Bench
 from text2art.errors import SettingsError
 from text2art.studio.db.engine import is_passing, open_engine, reading, retrying, shown
 from text2art.studio.db.tables import metadata, owners, settings_kv
@@ -46,6 +48,28 @@ def test_migrations_lead_back_again(new_url: Callable[[str], str]) -> None:
         assert inspect(connection).get_table_names() == ["alembic_version"]
     engine.dispose()
     upgrade(url)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_turns_of_an_older_database_are_kept(kind: str, new_url: Callable[[str], str]) -> None:
+    """Up to 0001 they were whole numbers; jobs and all else stay, and so does the order."""
+    url = new_url(kind)
+    engine = open_engine(url, foreign_keys=False)
+    config = alembic_config()
+    bench = Bench(engine)
+    waiting = [bench.submit(name) for name in ("ann", "bob", "cy")]
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+        for name, served in (("ann", 70_000), ("bob", 0), ("cy", 69_998)):
+            row = text("UPDATE owners SET served = :served WHERE id = :id")
+            connection.execute(row, {"id": name, "served": served})
+    upgrade(url)
+    new = bench.submit("new")
+    order = [bench.claim().job_id for _ in range(4)]
+    assert order == [waiting[1], new, waiting[2], waiting[0]]
+    bench.queue.close()
+    engine.dispose()
 
 
 def test_there_is_one_line_of_migrations() -> None:

@@ -22,11 +22,12 @@ from tests.studio.sinks import Sink, drips, hangs, hangs_up, http_sink, says
 from tests.studio.test_mail_messages import Tags, text_of
 from tests.studio.tools import Bench
 from text2art.errors import SettingsError
+from text2art.studio.api.telling import describer
 from text2art.studio.config import StudioConfig
 from text2art.studio.db.tables import emails, jobs, outbox
+from text2art.studio.db.wake import Wake
 from text2art.studio.mail import rows
 from text2art.studio.mail.addresses import AddressBook
-from text2art.studio.mail.describe import describer
 from text2art.studio.mail.failures import Undelivered
 from text2art.studio.mail.links import Links
 from text2art.studio.mail.mailer import Mailer
@@ -35,7 +36,7 @@ from text2art.studio.mail.opening import open_delivery, open_web, sends_mail, we
 from text2art.studio.mail.outbox import LONGEST_SECONDS, MOST_TRIES, Delivery, backoff
 from text2art.studio.mail.transports import MailTransport, NullTransport, SmtpTransport
 from text2art.studio.mail.webhooks import WebhookSender, check_secret, new_secret
-from text2art.studio.model import Claim, EventType, Outcome, State
+from text2art.studio.model import Claim, EventType, Json, Outcome, State
 from text2art.studio.net import Web
 from text2art.studio.outbox import enqueue
 from text2art.studio.store import Store, result_key
@@ -58,6 +59,9 @@ class Post:
         self.seconds = 5.0
         self.attachment_bytes = 8_000_000
 
+    def describe(self, job_id: str) -> Json | None:
+        return describer(self.engine, self.bench.queue, self.links)(job_id)
+
     def delivery(self, **options: Any) -> Delivery:
         mailer = Mailer(
             self.engine,
@@ -73,7 +77,7 @@ class Post:
             **{
                 "mailer": mailer,
                 "webhooks": WebhookSender(self.web, SECRET, seconds=self.seconds),
-                "describe": describer(self.engine, self.links),
+                "describe": self.describe,
                 "chance": lambda: 0.5,
                 **options,
             },
@@ -178,7 +182,10 @@ def test_a_webhook_carries_the_jobs_json_signed(post: Post, sink: Sink) -> None:
     assert told["id"] == job
     assert told["state"] == "done"
     assert told["prompt"] == "a red apple"
-    assert told["result"]["png"] == f"https://studio.example/api/v1/jobs/{job}/result.png"
+    at = f"https://studio.example/api/v1/jobs/{job}"
+    assert told["url"] == at
+    assert told["result"]["files"] == {"png": f"{at}/result.png?v=1"}
+    assert told["preview"] == f"{at}/result.png?v=1"
     assert told["result"]["width"] == 8
     assert told["mine"] is True
     assert "ann" not in heard.body.decode()  # who asked is nobody's business
@@ -457,17 +464,80 @@ def test_an_error_of_ours_is_tried_again_and_said(
     assert "a bug" not in post.row().last_error
 
 
-def test_old_messages_are_forgotten(post: Post, sink: Sink) -> None:
-    sink.replies = [says(204), says(404), says(500)]
+def test_what_was_given_up_can_be_sent_again_all_at_once(post: Post, sink: Sink) -> None:
+    sink.replies = [says(404), says(404), says(204)]
     for _ in range(3):
         post.submit(webhook_url=sink.url())
         post.finish(post.latest())
         post.deliver()
     with post.engine.begin() as connection:
-        assert rows.clear(connection, sent_seconds=100, dead_seconds=100) == 0
-        assert rows.clear(connection, sent_seconds=-1, dead_seconds=100) == 1
-        assert rows.clear(connection, sent_seconds=-1, dead_seconds=-1) == 1
-    assert post.row().state == "waiting"
+        assert rows.send_all_again(connection) == 2
+        assert rows.send_all_again(connection) == 0
+        assert rows.counts(connection) == {("webhook", "waiting"): 2, ("webhook", "sent"): 1}
+    assert post.deliver() == 2
+
+
+def test_it_is_known_when_something_is_due(post: Post, sink: Sink) -> None:
+    def due(*kinds: str) -> float:
+        return rows.seconds_until_due(post.engine, kinds or ("mail", "webhook"))
+
+    assert due() == float("inf")
+    post.submit(webhook_url=sink.url())
+    post.finish(post.latest())
+    assert due() == 0
+    assert due("mail") == float("inf")
+    (taken,) = rows.take(post.engine, "webhook", 1, lease=200)
+    assert 100 < due() <= 200
+    rows.postponed(post.engine, taken, 1000, "later")
+    assert 900 < due() <= 1000
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)  # SQLite notifies of nothing
+def test_a_new_message_is_heard_of(post: Post, sink: Sink) -> None:
+    letters = 3
+
+    def end_a_job() -> None:
+        post.submit(webhook_url=sink.url())
+        post.finish(post.latest())
+
+    async def run() -> None:
+        delivery = post.delivery(poll_seconds=600.0)
+        with anyio.fail_after(60):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(delivery.run)
+                for number in range(letters):
+                    await anyio.sleep(0.3)  # until the pause of 600 s
+                    await anyio.to_thread.run_sync(end_a_job)
+                    while [row.state for row in post.rows()] != ["sent"] * (number + 1):
+                        await anyio.sleep(0.02)
+                tasks.cancel_scope.cancel()
+
+    anyio.run(run)
+    assert len(sink.heard) == letters
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_where_nothing_can_be_heard_it_looks(
+    post: Post, sink: Sink, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def deaf(wake: Wake, seconds: float) -> bool:
+        raise RuntimeError("no ears")
+
+    async def run() -> None:
+        delivery = post.delivery(poll_seconds=0.05)
+        with anyio.fail_after(60):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(delivery.run)
+                while "no ears" not in caplog.text:
+                    await anyio.sleep(0.02)
+                await anyio.to_thread.run_sync(post.finish, post.submit(webhook_url=sink.url()))
+                while post.row().state != "sent":
+                    await anyio.sleep(0.02)
+                tasks.cancel_scope.cancel()
+
+    monkeypatch.setattr(Wake, "wait", deaf)
+    anyio.run(run)
+    assert len(sink.heard) == 1
 
 
 # ---- mail ----------------------------------------------------------------------------------------
@@ -715,7 +785,7 @@ def test_a_configuration_makes_a_delivery(post: Post, tmp_path: Path, sink: Sink
         email = post.book.register(connection, "ann", ADA).id
     job = post.submit(email_id=email, webhook_url=sink.url())
     post.finish(job, png=png())
-    assert post.deliver(open_delivery(config, post.engine, post.store)) == 2
+    assert post.deliver(open_delivery(config, post.engine, post.store, post.describe)) == 2
     assert len(list((tmp_path / "data" / "mail").glob("*.eml"))) == 1
     Webhook(webhook_secret(config)).verify(sink.heard[0].body, sink.heard[0].headers)
 
@@ -723,10 +793,13 @@ def test_a_configuration_makes_a_delivery(post: Post, tmp_path: Path, sink: Sink
 def test_configurations_that_are_not_complete(post: Post, tmp_path: Path) -> None:
     config = StudioConfig(data=tmp_path)
     assert not sends_mail(config)
-    open_delivery(config, post.engine, post.store)
+    open_delivery(config, post.engine, post.store, post.describe)
     with pytest.raises(SettingsError, match="mail_from"):
         open_delivery(
-            StudioConfig(data=tmp_path, mail_host="mail.example.org"), post.engine, post.store
+            StudioConfig(data=tmp_path, mail_host="mail.example.org"),
+            post.engine,
+            post.store,
+            post.describe,
         )
     with pytest.raises(SettingsError, match="allowed network"):
         open_web(StudioConfig(data=tmp_path, allow_hosts=("10.0.0.0/99",)))

@@ -11,7 +11,7 @@ import shlex
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,6 @@ import yaml
 
 from benchmarks.queue_simulation import (
     Crowd,
-    Line,
     Picture,
     arrivals,
     main,
@@ -33,10 +32,8 @@ from benchmarks.queue_simulation import (
 )
 from scripts.studio_requirements import ONLY_TO_DRAW, read, requirements
 from tests.cog_server import until
-from tests.studio.tools import Bench
 from text2art.cli.main import app
 from text2art.studio.config import PREFIX, StudioConfig
-from text2art.studio.db.engine import open_engine
 from text2art.studio.worker.cog import addresses
 
 ROOT = Path(__file__).parents[2]
@@ -323,23 +320,12 @@ def test_a_case_that_can_be_followed_by_hand() -> None:
     assert simulate(handed_in, 4).longest == 0
 
 
-def test_the_simulations_order_is_the_studios(new_url: Callable[[str], str]) -> None:
-    engine = open_engine(new_url("sqlite"))
-    bench, line = Bench(engine), Line()
-    known: dict[str, int] = {}
-    numbers = uniforms(5, "acts")
-    compared = 0
-    for _ in range(160):
-        if next(numbers) < 0.6:
-            owner = int(next(numbers) * 5)
-            known[bench.submit(f"owner{owner}")] = len(known)
-            line.join(len(known) - 1, owner)
-        elif line.waiting:
-            assert known[bench.claim().job_id] == line.next()
-            compared += 1
-    assert compared > 40
-    bench.queue.close()
-    engine.dispose()
+def test_nobody_starts_before_their_picture_is_handed_in() -> None:
+    """Also when several workers have been free for a while, and several pictures come at once."""
+    handed_in = [Picture(50, 1, 10), Picture(100, 2, 10), Picture(100, 2, 10), Picture(100, 2, 10)]
+    assert simulate(handed_in, 2).waits == [0, 0, 0, 10]
+    crowd = arrivals(Crowd(users=300), days=1, seed=3)
+    assert min(simulate(crowd, 4).waits) == 0
 
 
 def test_a_crowd_is_as_asked() -> None:

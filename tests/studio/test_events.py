@@ -93,10 +93,9 @@ def test_what_is_no_place_means_the_beginning(bench: Bench, place: str) -> None:
     assert [event.job_id for event in said] == [job_id]
 
 
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)  # SQLite has one writer at a time
 def test_who_reads_while_others_write_misses_nothing(bench: Bench) -> None:
     """A transaction that numbers its row first may commit last: PostgreSQL promises no order."""
-    if bench.engine.dialect.name != "postgresql":
-        pytest.skip("SQLite has one writer at a time")
     slow, fast = bench.submit("ann"), bench.submit("ann")
     with bench.engine.connect() as connection:
         place = events.here(connection)

@@ -74,9 +74,14 @@ def visitor(chrome: Any, address: str, puppet: Puppet) -> Iterator[browser.Visit
 def wait_until_idle(visitor: browser.Visitor) -> None:
     page = visitor.context.new_page()
     page.goto(visitor.address + "/robots.txt")
-    page.wait_for_function(
-        "async () => { const h = await (await fetch('/health')).json();"
-        " return !(h.queue.queued || h.queue.running); }"
+    page.evaluate(  # a promise is true to `wait_for_function`, whatever comes of it
+        """async () => {
+          for (;;) {
+            const { queue } = await (await fetch("/health")).json();
+            if (!queue.queued && !queue.running) return;
+            await new Promise((soon) => setTimeout(soon, 30));
+          }
+        }"""
     )
     page.close()
 
@@ -180,6 +185,113 @@ def test_no_picture_of_the_making_is_lost_over_a_reload_and_a_closed_tab(
     page.keyboard.press("Home")
     wait_for_picture(page, "/frames/0?")
     assert page.inner_text(".scrub-step") == "step 0"
+
+
+@needs_chromium
+def test_no_picture_of_another_job_comes_late(visitor: browser.Visitor, puppet: Puppet) -> None:
+    """A picture that is still on its way when something else is asked for is not shown."""
+    page = visitor.open()
+    held: list[Any] = []
+    page.route("**/frames/0?*", lambda route: held.append(route))
+    draw(page, "a yellow bus")
+    first = page.evaluate("new URLSearchParams(location.search).get('job')")
+    with page.expect_request("**/frames/0?*"):
+        puppet.go(1)
+    draw(page, "a green bus")
+    page.wait_for_selector(".stage .no-picture")
+    with page.expect_response("**/frames/0?*"):
+        held[0].continue_()
+    page.unroute("**/frames/0?*")
+    page.evaluate("new Promise((seen) => requestAnimationFrame(() => setTimeout(seen, 50)))")
+    assert page.locator(f".stage .picture img[src*='{first}']").count() == 0
+    assert page.is_visible(".stage .no-picture")
+
+
+@needs_chromium
+def test_late_answers_change_nothing_that_is_newer(
+    visitor: browser.Visitor, puppet: Puppet
+) -> None:
+    page = visitor.open()
+    held: list[Any] = []
+    page.route("**/events?after=0", lambda route: held.append(route))
+    with page.expect_request("**/events?after=0"):  # for the curve, of a job that is drawn
+        draw(page, "a white bus")
+    puppet.go(STEPS)
+    page.wait_for_selector(".stage-actions .like")
+    with page.expect_response("**/events?after=0"):
+        held[0].continue_()
+    page.unroute("**/events?after=0")
+    page.evaluate("new Promise((seen) => requestAnimationFrame(() => setTimeout(seen, 50)))")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Escape")  # would ask whether to stop, if it were still drawn
+    page.evaluate("new Promise((seen) => setTimeout(seen, 50))")
+    assert page.locator("dialog.sheet").count() == 0
+    assert "seed" in page.inner_text(".stage-status")
+
+
+@needs_chromium
+def test_the_administrator_sends_again_what_was_not_delivered(
+    visitor: browser.Visitor, puppet: Puppet
+) -> None:
+    letter = {"id": "0" * 26, "kind": "webhook", "job_id": None, "place": "hooks.example"}
+    letter |= {"attempts": 10, "reason": "<b>the server says 500</b>", "created": 1e9}
+    left = [letter]
+    sent: list[str] = []
+
+    def answer(route: Any) -> None:
+        if route.request.method == "POST":
+            sent.append(route.request.url.rpartition("/admin")[2])
+            left.clear()
+            route.fulfill(status=202, json={"id": letter["id"]})
+        else:
+            route.fulfill(json={"letters": left, "counts": {}})
+
+    page = visitor.open()
+    page.route("**/api/v1/admin/mail**", answer)
+    page.click("#queue-button")
+    page.click(".queue >> text=1 message not delivered")
+    page.wait_for_selector("dialog >> text=Webhook to hooks.example")
+    assert page.inner_text(".letter-reason") == letter["reason"]
+    page.click("dialog >> text=Send again")
+    page.wait_for_selector("dialog >> text=Everything has been sent")
+    assert sent == [f"/mail/{letter['id']}/send"]
+    assert page.locator(".queue-foot button:visible").count() == 1  # pausing
+
+
+@needs_chromium
+def test_a_job_stopped_before_its_first_picture_asks_for_none(
+    visitor: browser.Visitor, puppet: Puppet
+) -> None:
+    page = visitor.open()
+    draw(page, "a blue bus")  # it holds the only worker
+    page.wait_for_selector(".stage-status:has-text('Warming up')")
+    draw(page, "a red bus")
+    page.wait_for_selector(".stage-status:has-text('in line')")
+    page.click(".stage-actions >> text=Stop")
+    page.click("dialog >> text=Stop it")
+    page.wait_for_selector("text=Stopped, before there was a picture")
+    page.click("#queue-button")
+    page.wait_for_selector(".queue >> text=canceled")
+    puppet.go(STEPS)  # in the end no request may have failed
+
+
+@needs_chromium
+def test_what_is_wrong_is_said_where_it_is(visitor: browser.Visitor) -> None:
+    page = visitor.open()
+    page.fill("#prompt", "a cat")
+    page.fill("#seed", "-5")
+    page.click("button.draw")
+    page.wait_for_selector("[data-part=seed] .field-error:has-text('out of range')")
+    assert page.evaluate("document.activeElement.id") == "seed"
+    page.fill("#seed", "5")
+    assert page.locator("[data-part=seed] .field-error").is_hidden()
+    page.fill("[aria-label^='Palette in words']", "red, blu")
+    page.wait_for_selector("[data-part=palette] .problem:has-text('blu')")
+    page.click("button.draw")
+    page.wait_for_selector("[data-part=palette] .problem")
+    assert page.locator("[data-part=palette] .field-error").is_hidden()  # said once is enough
+    assert page.locator(".toast").count() == 0
+    visitor.errors.clear()  # the browser notes the refusals
 
 
 @needs_chromium
@@ -513,9 +625,10 @@ def test_axe_finds_nothing_serious(chrome: Any, address: str, puppet: Puppet, co
     page = visitor.open()
 
     def check(where: str) -> None:
-        # Of the dark page, only the colors are another.
-        rules = {"runOnly": ["color-contrast"]} if colors == "dark" else None
-        found = axe.run(page, options=rules).response["violations"]
+        options: dict[str, Any] = {"resultTypes": ["violations"]}  # what passes is not written out
+        if colors == "dark":  # of the dark page, only the colors are another
+            options["runOnly"] = ["color-contrast"]
+        found = axe.run(page, options=options).response["violations"]
         serious = [
             (one["id"], [node["html"][:160] for node in one["nodes"]])
             for one in found

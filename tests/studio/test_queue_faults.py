@@ -22,6 +22,12 @@ from text2art.studio.db.tables import jobs
 from text2art.studio.model import EventType, State
 
 WORKERS, LEASE = 5, 1.0
+PRELOADED = [
+    "tests.studio.fault_worker",
+    "text2art.studio.queue.lease",
+    "text2art.studio.queue.procrastinate",
+    "sqlalchemy.dialects.postgresql.psycopg",
+]
 
 
 class Crew:
@@ -29,9 +35,10 @@ class Crew:
 
     def __init__(self, url: str, step_seconds: float, seed: int) -> None:
         self._url, self._step_seconds = url, step_seconds
-        # A server that has imported everything forks workers in milliseconds.
+        # A server that has imported everything forks workers in milliseconds: they are killed at
+        # work, then, and not while they import. What is not installed is left out by the server.
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["tests.studio.fault_worker"])
+        self._context.set_forkserver_preload(PRELOADED)
         self._names = (f"w{number}" for number in itertools.count())
         self._random = random.Random(seed)
         self.processes: dict[str, Any] = {}

@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy import func, select, update
 
 from tests.studio.test_service import ASKED, draw, drawn, owner
-from text2art.studio import retention
+from text2art.studio import ratelimit, retention
 from text2art.studio import store as store_
 from text2art.studio.config import Retention
-from text2art.studio.db.tables import jobs, owners, uploads
+from text2art.studio.db.engine import now
+from text2art.studio.db.tables import jobs, outbox, owners, rate_buckets, uploads
 from text2art.studio.ids import new_id
 from text2art.studio.model import Job, NotFound, Outcome, State
 from text2art.studio.service import LOCAL, Ask, Studio
@@ -194,3 +195,72 @@ def test_sessions_that_left_nothing_are_forgotten(
     assert all(studio.find_owner(name) for name in (busy, new, LOCAL))
     with studio.engine.connect() as connection:
         assert connection.execute(select(func.count()).select_from(owners)).scalar_one() == 3
+
+
+def test_checkpoints_of_old_jobs_go(open_studio: Callable[..., Studio], url: str) -> None:
+    studio = open_studio(url, retention=Retention(**KEEP))
+
+    def stopped(job: Job) -> str:
+        claim = studio.queue.claim("w")
+        assert claim is not None
+        assert claim.job_id == job.id
+        key = store_.checkpoint_key(job.id, claim.attempt, 5)
+        studio.store.put(key, b"1234")
+        studio.queue.heartbeat(claim, checkpoint={"step": 5, "key": key, "sha256": "0" * 64})
+        studio.queue.finish(claim, Outcome(State.CANCELED))
+        return key
+
+    jobs_of_mine = [studio.submit(ASKED, LOCAL)[0] for _ in range(4)]
+    old, needed, new, waiting = jobs_of_mine
+    keys_of = {job.id: stopped(job) for job in (old, needed, new)}
+    claim = studio.queue.claim("w")
+    assert claim is not None
+    keys_of[waiting.id] = store_.checkpoint_key(waiting.id, 1, 5)
+    studio.store.put(keys_of[waiting.id], b"1234")
+    known = {"step": 5, "key": keys_of[waiting.id], "sha256": "0" * 64}
+    studio.queue.heartbeat(claim, checkpoint=known)
+    studio.queue.give_back(claim)
+    child = studio.continue_from(needed.id, LOCAL)
+    age(studio, 10, old, needed)
+    age(studio, 2, new)
+    assert retention.clear(studio).checkpoints == 2
+    there = {job.id for job in jobs_of_mine if studio.store.exists(keys_of[job.id])}
+    assert there == {needed.id, new.id, waiting.id}, "a job goes on from one of them"
+    assert studio.get(old.id, LOCAL).job.checkpoint is None
+    assert studio.get(new.id, LOCAL).job.checkpoint is not None
+    assert studio.get(waiting.id, LOCAL).job.checkpoint == known
+    studio.cancel(child.id, LOCAL)
+    age(studio, 10, child)
+    retention.clear(studio)
+    assert not studio.store.exists(keys_of[needed.id])
+
+
+def test_messages_have_their_time(open_studio: Callable[..., Studio], url: str) -> None:
+    studio = open_studio(url, retention=Retention(**KEEP))
+    with studio.engine.connect() as connection:
+        when = now(connection)
+    for state, days in [("sent", 8), ("sent", 6), ("dead", 91), ("dead", 80), ("waiting", 500)]:
+        then = when - days * DAY
+        values = {"id": f"{state} {days}", "kind": "mail", "target": "x", "payload": {}}
+        with studio.engine.begin() as connection:
+            sent = then if state == "sent" else None
+            row = {**values, "state": state, "created": then, "sent": sent}
+            connection.execute(outbox.insert().values(row))
+    assert retention.clear(studio).messages == 2
+    with studio.engine.connect() as connection:
+        left = set(connection.scalars(select(outbox.c.id)))
+    assert left == {"sent 6", "dead 80", "waiting 500"}
+
+
+def test_limits_of_those_who_stay_away_are_forgotten(
+    open_studio: Callable[..., Studio], url: str
+) -> None:
+    studio = open_studio(url)
+    slow = ratelimit.Limit.per(DAY, 3)
+    with studio.engine.begin() as connection:
+        when = now(connection)
+        ratelimit.take(connection, "yesterday", slow, at=when - 1.5 * DAY)
+        ratelimit.take(connection, "long ago", slow, at=when - 3 * DAY)
+    assert retention.clear(studio).buckets == 1
+    with studio.engine.connect() as connection:
+        assert list(connection.scalars(select(rate_buckets.c.key))) == ["yesterday"]

@@ -18,6 +18,9 @@ from typer.testing import CliRunner
 
 from tests.studio.site import ended, submitted
 from text2art.cli.main import app
+from text2art.studio.db.engine import open_engine
+from text2art.studio.db.tables import outbox
+from text2art.studio.ids import new_id
 
 
 @contextmanager
@@ -80,6 +83,42 @@ def test_keys_backups_and_secrets(tmp_path: Path) -> None:
     assert words("webhook-secret", "--data", data).startswith("whsec_")
 
 
+def test_what_was_not_delivered(tmp_path: Path) -> None:
+    data = str(tmp_path)
+    assert words("mail", "--data", data) == ""
+    assert json.loads(words("mail", "--data", data, "--json")) == []
+    engine = open_engine(f"sqlite:///{tmp_path / 'studio.db'}")
+    letters = [new_id(), new_id(), new_id()]
+    with engine.begin() as connection:
+        for letter in letters:
+            row = {"id": letter, "kind": "webhook", "target": "https://ada@example.org/hook?key=7"}
+            more = {"payload": {}, "state": "dead", "attempts": 4, "last_error": "it says 404"}
+            connection.execute(outbox.insert().values(**row, **more, created=1e9))
+    engine.dispose()
+    listed = words("mail", "--data", data).splitlines()
+    assert listed[0] == f"{max(letters)}  2001-09-09  webhook example.org  tries 4  it says 404"
+    assert len(listed) == 3
+    assert json.loads(words("mail", "--data", data, "--json"))[0]["reason"] == "it says 404"
+    assert words("mail", "--send-again", letters[0], "--data", data) == "1 to be tried again\n"
+    assert len(words("mail", "--data", data).splitlines()) == 2
+    assert words("mail", "--send-again", "all", "--data", data) == "2 to be tried again\n"
+    assert words("mail", "--send-again", "all", "--data", data) == "0 to be tried again\n"
+
+
+def test_the_log_is_free_of_every_request_that_is_made() -> None:
+    code = """
+import logging
+from text2art.cli import studio
+studio._log_to_stderr()
+logging.getLogger().setLevel(logging.INFO)  # as somebody who wants to see more has it
+logging.getLogger("httpx").info("HTTP Request: GET ...")
+logging.getLogger("text2art.studio").info("seen")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "seen" in done.stderr
+    assert "HTTP Request" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -88,6 +127,7 @@ def test_keys_backups_and_secrets(tmp_path: Path) -> None:
         (["--mode", "open"], "mode"),
         (["--database", "oracle://x"], "database"),
         (["keys", "revoke", "x"], "no key 'x'"),
+        (["mail", "--send-again", "x"], "no message 'x'"),
         (["restore", "/nowhere"], "/nowhere"),
     ],
 )

@@ -11,6 +11,7 @@ import typer
 
 from text2art.cli import draw
 from text2art.cli.boundary import emit
+from text2art.cli.startup import importing
 from text2art.configfile import dump_settings, read_settings
 from text2art.media.png import READABLE, read_record
 from text2art.settings import Settings
@@ -50,8 +51,9 @@ def again(
     """
     record = read_record(file) if file.suffix.lower() in READABLE else None
     settings = draw.settings_of(words or [], [read_settings(file)], flags, video)
-    from text2art.cli.outputs import SvgWishes, Wishes
-    from text2art.cli.work import Show, carry_out  # torch comes in here, after the cheap checks
+    with importing():
+        from text2art.cli.outputs import SvgWishes, Wishes
+        from text2art.cli.work import Show, carry_out  # torch comes in here, after cheap checks
 
     svg = SvgWishes(svg_millimeters, svg_layers, svg_travel, svg_film)
     wishes = Wishes(out, video, native, frames, save_settings, not no_metadata, svg, outdir)

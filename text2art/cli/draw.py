@@ -8,9 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from text2art.cli.outputs import SvgWishes, Wishes
+from text2art.cli.startup import importing
 from text2art.configfile import merge, parse_override, read_settings
-from text2art.media.video import ENDINGS as VIDEO_ENDINGS
 from text2art.settings import Settings
 
 Words = Annotated[
@@ -190,8 +189,10 @@ def draw(
     """
     layers = [read_settings(settings_file)] if settings_file is not None else []
     settings = settings_of(words or [], layers, flags, video)
-    from text2art.cli.keeping import Keeper
-    from text2art.cli.work import Show, carry_out  # torch comes in here, after the cheap checks
+    with importing():
+        from text2art.cli.keeping import Keeper
+        from text2art.cli.outputs import SvgWishes, Wishes
+        from text2art.cli.work import Show, carry_out  # torch comes in here, after cheap checks
 
     keeper = Keeper(checkpoint)
     svg = SvgWishes(svg_millimeters, svg_layers, svg_travel, svg_film)
@@ -235,6 +236,8 @@ def settings_of(
 
 def spell_video(arguments: Sequence[str]) -> list[str]:
     """Give a bare `--video` its value, so that it never swallows a prompt."""
+    from text2art.media.video import ENDINGS
+
     spelled: list[str] = []
     rest = iter(arguments)
     for argument in rest:
@@ -244,7 +247,7 @@ def spell_video(arguments: Sequence[str]) -> list[str]:
             spelled.append(argument)
             continue
         following = next(rest, None)
-        if following is not None and Path(following).suffix.lower() in VIDEO_ENDINGS:
+        if following is not None and Path(following).suffix.lower() in ENDINGS:
             spelled.append(f"--video={following}")
         else:
             spelled.append("--video=auto")

@@ -39,16 +39,17 @@ def list_(
 
 
 def _components(kind: str) -> list[dict[str, Any]]:
-    options = [row.name for row in fields.rows()]
     return [
-        {
-            "name": c.name,
-            "help": c.summary,
-            "owner": c.owner,
-            "options": [name for name in options if name.startswith(f"{c.name}.")],
-        }
+        {"name": c.name, "help": c.summary, "owner": c.owner, "options": _options(c)}
         for c in registry.components(kind).values()
     ]
+
+
+def _options(component: registry.Component) -> list[str]:
+    """Return the settings of a component, without the others, whose import takes longer."""
+    model = component.load_options()
+    rows = fields.rows_of(model, component.name) if model is not None else []
+    return [f"{component.name}.{row.name}" for row in rows]
 
 
 def _settings() -> list[dict[str, Any]]:

@@ -122,7 +122,7 @@ def _reading(one: Prompt, ensemble: Ensemble | None) -> list[str]:
 
 
 def _tokens(text: str) -> int:
-    from text2art.perceptors.cut import byte_pairs
+    from text2art.nets.byte_pairs import byte_pairs
 
     return len(byte_pairs().encode(text))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from text2art.cli.boundary import boundary, say
-from text2art.errors import MissingExtra
+from text2art.errors import MissingExtra, SettingsError
 
 if TYPE_CHECKING:
     from text2art.studio.config import StudioConfig
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer(name="studio", help="Run the studio: page, API, queue and workers.")
 keys = typer.Typer(name="keys", help="API keys, for programs.", no_args_is_help=True)
 app.add_typer(keys)
+_MOST_LETTERS = 1000  # that are listed
 _NEEDED = ("fastapi", "uvicorn", "sqlalchemy", "alembic", "fsspec", "multipart", "aiosmtplib")
 
 Data = Annotated[
@@ -187,6 +188,48 @@ def revoke_key(
     print(f"revoked {key.id}  {key.label}")
 
 
+@app.command("mail")
+@boundary
+def mail(
+    *,
+    send_again: Annotated[
+        str | None,
+        typer.Option("--send-again", metavar="ID|all", help="Try this once more, or all of them."),
+    ] = None,
+    data: Data = None,
+    database: Database = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the mails and webhooks that were given up, the latest first, or try them again."""
+    from text2art.studio.mail import rows
+
+    opened = _open(config, data, database)
+    with opened.engine.begin() as connection:
+        if send_again is not None:
+            count = (
+                rows.send_all_again(connection)
+                if send_again == "all"
+                else int(rows.send_again(connection, send_again))
+            )
+            if not count and send_again != "all":
+                raise SettingsError(
+                    f"no message {send_again[:40]!r} was given up: 'text2art studio mail' lists "
+                    "those that were"
+                )
+            print(json.dumps({"sent_again": count}) if as_json else f"{count} to be tried again")
+            return
+        found = rows.dead_letters(connection, _MOST_LETTERS)
+    if as_json:
+        print(json.dumps([vars(letter) for letter in found], ensure_ascii=False, indent=2))
+        return
+    for one in found:
+        what = f"{one.kind} {one.place}".strip()
+        print(f"{one.id}  {_day(one.created)}  {what}  tries {one.attempts}  {one.reason}")
+    if not found:
+        say("Nothing was given up.")
+
+
 @app.command("backup")
 @boundary
 def backup(
@@ -260,6 +303,8 @@ def _log_to_stderr(*, requests: bool = False) -> None:
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    for name in ("httpx", "httpcore"):  # a line for each request of theirs says nothing of use
+        logging.getLogger(name).setLevel(logging.WARNING)
     if requests:
         logging.getLogger("text2art.studio.access").setLevel(logging.INFO)
 

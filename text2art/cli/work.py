@@ -13,7 +13,7 @@ import typer
 from text2art import asking
 from text2art.api import result_of
 from text2art.checkpoint import Checkpoint
-from text2art.cli import outputs
+from text2art.cli import outputs, startup
 from text2art.cli.boundary import INTERRUPTED, Interrupt, emit, say
 from text2art.cli.keeping import Keeper
 from text2art.cli.outputs import Outputs, Wishes
@@ -72,7 +72,7 @@ def carry_out(
             for notice in notices:
                 say(notice)
         with Interrupt() as interrupt:
-            last = _draw(session, files, report, interrupt, keeper)
+            last, ready = _draw(session, files, show, report, interrupt, keeper)
             for notice in session.notices[told:]:  # what the run itself had to say
                 notices.append(notice)
                 if not show.quiet:
@@ -87,6 +87,7 @@ def carry_out(
             "path": str(files.picture),
             "seed": session.settings.seed,
             "seconds": round(result.seconds, 3),
+            "startup_seconds": round(ready, 3),
             "score": result.score,
             "loss": last.loss,
             "video": str(files.video) if files.video else None,
@@ -102,12 +103,18 @@ def carry_out(
 
 
 def _draw(
-    session: Session, files: Outputs, report: Report, interrupt: Interrupt, keeper: Keeper
-) -> Frame:
-    """Follow the frames; return the last."""
+    session: Session,
+    files: Outputs,
+    show: Show,
+    report: Report,
+    interrupt: Interrupt,
+    keeper: Keeper,
+) -> tuple[Frame, float]:
+    """Follow the frames; return the last, and the seconds from the command to the first."""
     s = session.settings
     started = time.perf_counter()
     last: Frame | None = None
+    ready = 0.0
     with contextlib.ExitStack() as open_files:
         film: VideoWriter | None = None
         if files.video is not None:
@@ -118,6 +125,10 @@ def _draw(
         open_files.enter_context(report.of(session.steps))
         moving = SvgFilm(session.film_length) if files.svg.film is not None else None
         for frame in session.frames():
+            if last is None:
+                ready = startup.seconds()
+                if not show.quiet:
+                    say(f"ready in {ready:.1f} s")
             last = frame
             keeper.step(session)
             if interrupt.wished and not frame.final:
@@ -143,7 +154,7 @@ def _draw(
     assert last is not None
     if moving is not None:
         files.save_film(moving)
-    return last
+    return last, ready
 
 
 def _is_due(frame: Frame, every: int, otherwise: bool) -> bool:

@@ -15,6 +15,7 @@ from text2art.drawers.noise import KINDS
 from text2art.errors import WeightsMissing
 from text2art.nets.vqgan import Vqgan, load_vqgan
 from text2art.options.drawers import VqganOptions
+from text2art.runtime import is_large, network_dtype
 from text2art.weights import catalog
 
 _SHARPNESS = 10.0  # logits per squared latent distance, in units of the codebook's mean distance
@@ -115,6 +116,7 @@ class VqganDrawer(Drawer):
             lambda: load_vqgan(vqgan_place(options.model), options.config or None),
         )
         net.to(canvas.device)
+        net.settle_(network_dtype(canvas.device) if is_large(net) else torch.float32)
         self._options, self._net = options, (net,)  # in a tuple: frozen, and no part of the state
         self._size = (canvas.height, canvas.width)
         factor = net.config.factor

@@ -23,7 +23,6 @@ from PIL.Image import Resampling
 from typing_extensions import Self
 
 from text2art.errors import MissingExtra, OutputError
-from text2art.media.common_colors import CommonColors
 from text2art.media.files import check_target, output_errors, part_of
 from text2art.media.pace import BOUNDS, Pace
 from text2art.media.png import on_white
@@ -266,6 +265,8 @@ class _Gif(_Spooled):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
+        from text2art.media.common_colors import CommonColors  # numpy comes in here
+
         self._colors = CommonColors()
         self._clear = False
 

@@ -2,8 +2,8 @@
 
 The image tower is a plain convolutional network with smooth activations: trained adversarially, its
 input gradients draw far better than a larger ModifiedResNet's (see the model card beside the
-weights). The text tower is open_clip's. The table of token embeddings holds only the tokens of the
-captions it was trained on; every other token shares one learnt row for "some unknown word".
+weights). The text tower is as open_clip's. The table of token embeddings holds only the tokens of
+the captions it was trained on; every other token shares one learnt row for "some unknown word".
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from open_clip import SimpleTokenizer
-from open_clip.transformer import TextTransformer
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from text2art.errors import WeightsCorrupt, WeightsMissing
+from text2art.nets.byte_pairs import byte_pairs
+from text2art.nets.text_tower import TextTower
 
 VOCAB = 49408  # CLIP's byte-pair vocabulary
 FORMAT = 1
@@ -88,7 +88,7 @@ class ConvTower(nn.Module):
 
 
 class StarterCLIP(nn.Module):
-    """A small CLIP: `ConvTower` for pictures, open_clip's transformer for words.
+    """A small CLIP: `ConvTower` for pictures, `TextTower` for words.
 
     Args:
         config: what to build.
@@ -117,7 +117,7 @@ class StarterCLIP(nn.Module):
         self.vocabulary, self.subjects = frozenset(), ()
         self.name, self.version = "starter", "0"
         self.visual = ConvTower(config.image_plan, config.image_size, config.embed, folded=folded)
-        self.text = TextTransformer(
+        self.text = TextTower(
             context_length=config.context_length,
             vocab_size=config.tokens,
             width=config.text_width,
@@ -129,12 +129,10 @@ class StarterCLIP(nn.Module):
         rows[token_ids.long()] = torch.arange(2, config.tokens)
         rows[0] = 0  # "!" and padding are the same token in CLIP
         self.register_buffer("rows", rows, persistent=False)
-        self._tokenizer = SimpleTokenizer(context_length=config.context_length)
 
     def tokenize(self, texts: list[str]) -> Tensor:
         """Return CLIP's token ids, (T, context_length); longer texts are cut."""
-        tokens: Tensor = self._tokenizer(texts)
-        return tokens
+        return byte_pairs().rows(texts, self.context_length)
 
     def encode_image(self, images: Tensor) -> Tensor:
         """Map pictures, already normalized by mean and std, (N, 3, S, S) to (N, embed)."""

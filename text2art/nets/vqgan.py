@@ -96,6 +96,7 @@ class Vqgan(nn.Module):
         self.quantize = Quantizer(config)
         self.quant_conv = nn.Conv2d(config.z_channels, config.embed_dim, 1)
         self.post_quant_conv = nn.Conv2d(config.embed_dim, config.z_channels, 1)
+        self._dtype: torch.dtype | None = None  # of a decoder that is settled
 
     @property
     def codebook(self) -> Tensor:
@@ -113,8 +114,23 @@ class Vqgan(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Map latents (B, embed_dim, h, w) to pictures (B, 3, f h, f w), about in [-1, 1]."""
-        out: Tensor = self.decoder(self.post_quant_conv(z))
-        return out
+        h: Tensor = self.post_quant_conv(z)
+        if self._dtype is None:
+            out: Tensor = self.decoder(h)
+            return out
+        drawn: Tensor = self.decoder(h.to(self._dtype)).float()
+        return drawn.contiguous()
+
+    def settle_(self, dtype: torch.dtype = torch.float32) -> None:
+        """Make a frozen VQGAN ready to draw: its weights stay as they are from now on.
+
+        The decoder is laid out for this, and computes in `dtype`; all else stays in float32. What
+        is settled once stays so.
+        """
+        if self._dtype is None:
+            self.decoder.settle_()
+            self.decoder.to(dtype)
+            self._dtype = dtype
 
 
 def vqgan_from(config: VqganConfig, state: Mapping[str, Tensor]) -> Vqgan:

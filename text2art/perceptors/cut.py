@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import functools
-
-from open_clip import SimpleTokenizer
+from typing import Any, Protocol
 
 _SHOWN = 80  # characters of the loss that are quoted
 
 
-@functools.cache
-def byte_pairs() -> SimpleTokenizer:
-    """Return CLIP's tokenizer; reading its tables takes a while, and all read the same."""
-    return SimpleTokenizer()
+class Tokenizer(Protocol):
+    """CLIP's byte-pair tokenizer: ours (`nets.byte_pairs`) or open_clip's."""
+
+    @property
+    def decoder(self) -> Any:
+        """The letters of each token by its id."""
+        ...
+
+    def encode(self, text: str, /) -> list[int]:
+        """Return the ids of a text's tokens."""
+        ...
+
+    def decode(self, tokens: list[int], /) -> str:
+        """Return the text of ids."""
+        ...
 
 
-def cut_notice(tokenizer: SimpleTokenizer, text: str, context_length: int, who: str) -> list[str]:
+def cut_notice(tokenizer: Tokenizer, text: str, context_length: int, who: str) -> list[str]:
     """Return a notice that quotes what does not fit, or nothing when all of it does.
 
     Args:
-        tokenizer: CLIP's byte-pair tokenizer.
+        tokenizer: what reads them.
         text: the words of a prompt.
         context_length: tokens the text tower reads, start and end marks included.
         who: name of the perceptor.

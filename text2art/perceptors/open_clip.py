@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from text2art.core import Perceptor
 from text2art.errors import MissingExtra, UnknownComponent, WeightsCorrupt, WeightsMissing
+from text2art.nets.towers import lean_
 from text2art.perceptors.cut import cut_notice
 from text2art.perceptors.reference import (
     OPENAI_MARKS,
@@ -45,8 +46,8 @@ Tokenizer = Callable[[list[str]], Tensor]
 class OpenClipPerceptor:
     """Sees and reads with a network of open_clip.
 
-    The image tower computes in the runtime's perceptor type; the text tower, which is asked once,
-    and everything outside in float32.
+    The image tower computes in the runtime's type for its size, and without what guidance needs
+    not (`nets.towers`); the text tower, which is asked once, and everything outside in float32.
     """
 
     def __init__(
@@ -64,9 +65,13 @@ class OpenClipPerceptor:
         self.size = _side(net.visual)
         self.digest = digest
         self._net: Any = freeze(net).to(runtime.device)
-        self._net.visual.to(runtime.perceptor_dtype)
+        whole: Any = net
+        visual = whole.visual
+        self._dtype = runtime.dtype_for(visual)
+        self._embed: Callable[[Tensor], Tensor] = lean_(visual) or whole.encode_image
+        visual.to(self._dtype)
         self._tokenizer = tokenizer
-        self._device, self._dtype = runtime.device, runtime.perceptor_dtype
+        self._device = runtime.device
         self._mean = torch.tensor(mean).view(1, 3, 1, 1).to(runtime.device)
         self._std = torch.tensor(std).view(1, 3, 1, 1).to(runtime.device)
 
@@ -75,7 +80,7 @@ class OpenClipPerceptor:
         if crops.shape[1:] != (3, self.size, self.size):
             raise ValueError(f"{self.name} sees (N, 3, {self.size}, {self.size}): {crops.shape}")
         normalized = ((crops - self._mean) / self._std).to(self._dtype)
-        return F.normalize(self._net.encode_image(normalized).float(), dim=-1)
+        return F.normalize(self._embed(normalized).float(), dim=-1)
 
     @torch.no_grad()
     def read(self, texts: Sequence[str]) -> Tensor:

@@ -15,8 +15,9 @@ from torch.nn import functional as F
 
 from text2art.core import Perceptor
 from text2art.errors import WeightsCorrupt
+from text2art.nets.byte_pairs import byte_pairs
 from text2art.nets.starter import StarterCLIP, load_starter, tower_stems
-from text2art.perceptors.cut import byte_pairs, cut_notice
+from text2art.perceptors.cut import cut_notice
 from text2art.runtime import Runtime, freeze
 from text2art.weights import catalog
 
@@ -58,7 +59,7 @@ class StarterPerceptor:
         self._norms: list[tuple[Tensor, Tensor]] = []
         for net in nets:
             freeze(net).to(runtime.device)
-            net.visual.to(self._dtype, memory_format=torch.channels_last)
+            net.visual.to(self._dtype).to(memory_format=torch.channels_last)
             mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (net.mean, net.std))
             self._norms.append((mean.to(runtime.device), std.to(runtime.device)))
 

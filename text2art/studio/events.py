@@ -144,6 +144,16 @@ def frames(connection: Connection, job_id: str) -> dict[int, str]:
     return dict(sorted(found.items()))
 
 
+def pictured(connection: Connection, job_ids: Sequence[str]) -> set[str]:
+    """Return which of some jobs have pictures of their making."""
+    asked = (
+        select(job_events.c.job_id)
+        .where(job_events.c.job_id.in_(job_ids), job_events.c.type == EventType.FRAME.value)
+        .distinct()
+    )
+    return set(connection.scalars(asked)) if job_ids else set()
+
+
 def last_frame(connection: Connection, job_id: str) -> Json | None:
     """Return the data of a job's latest picture, or None when there is none."""
     asked = (

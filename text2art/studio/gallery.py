@@ -37,6 +37,7 @@ class JobView:
         liked: whether the viewer likes it.
         likes: how many do.
         mine: whether it is the viewer's.
+        pictured: whether there is a picture of the making; not looked up where there is a result.
         frames: keys of its pictures by step, oldest first; only of a job asked for by name.
     """
 
@@ -46,6 +47,7 @@ class JobView:
     liked: bool
     likes: int
     mine: bool
+    pictured: bool = False
     frames: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -146,6 +148,7 @@ def views(
     waiting = [job.id for job in shown if job.state is State.QUEUED]
     positions = queue.positions(connection, waiting)
     per_turn = _seconds_per_turn(connection, queue) if waiting else None
+    pictured = events.pictured(connection, [job.id for job in shown if job.result is None])
     return [
         JobView(
             job=job,
@@ -154,6 +157,7 @@ def views(
             liked=job.id in liked,
             likes=number.get(job.id, 0),
             mine=viewer_id is not None and job.owner_id == viewer_id,
+            pictured=job.id in pictured,
             frames=events.frames(connection, job.id) if frames else {},
         )
         for job in shown

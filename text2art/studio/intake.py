@@ -20,6 +20,9 @@ from text2art.settings import MAX_SEED, Settings
 from text2art.studio import hooks
 from text2art.studio.config import Caps
 
+MAX_SETTINGS = 300  # of a request, options of components counted one by one
+MAX_CHOICES = 200  # {a|b} in all prompts of a request: each is made for each seed of a batch
+MAX_PERCEPTORS = 8  # each is a model in a worker's memory
 MAX_PROMPT = 2000  # characters that are shown and searched
 _ADVICE = (
     "here only http(s) URLs and uploads are accepted: send the picture to /api/v1/uploads, and "
@@ -42,13 +45,29 @@ def read(values: Mapping[str, Any], caps: Caps) -> Settings:
         raise SettingsError(
             f"the settings have {len(text)} characters, at most {caps.settings_bytes} are accepted"
         )
+    count = sum(len(value) if isinstance(value, Mapping) else 1 for value in values.values())
+    if count > MAX_SETTINGS:
+        raise SettingsError(f"there are {count} settings, at most {MAX_SETTINGS} are accepted")
     settings = Settings.of(**values)
     asking.require(settings)
+    _require_bounded(settings)
     if settings.seed is None:
         settings = settings.changed(seed=secrets.randbelow(MAX_SEED))
     require_affordable(settings, caps)
     require_no_files(settings)
     return settings
+
+
+def _require_bounded(settings: Settings) -> None:
+    """Make sure that settings take no more time to read, or memory to load, than pictures need."""
+    choices = sum(text.count("{") for name in asking.KINDS for text in getattr(settings, name))
+    if choices > MAX_CHOICES:
+        raise SettingsError(f"there are {choices} choices, at most {MAX_CHOICES} are accepted")
+    models = settings.perceptor.count(",") + 1
+    if models > MAX_PERCEPTORS:
+        raise SettingsError(
+            f"perceptor: {models} models are named, at most {MAX_PERCEPTORS} are accepted"
+        )
 
 
 def require_no_files(settings: Settings) -> None:

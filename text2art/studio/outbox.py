@@ -6,11 +6,12 @@ delivers, at least once, with the row's id as the message's.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, insert, select, text
 
 from text2art.studio.db.engine import is_postgresql, now
 from text2art.studio.db.rows import job_of
 from text2art.studio.db.tables import jobs, outbox
+from text2art.studio.db.wake import OUTBOX, notify
 from text2art.studio.ids import new_id
 from text2art.studio.model import Job, Json, State
 
@@ -63,5 +64,4 @@ def _write(connection: Connection, kind: str, job: Job, target: str, more: Json)
             not_before=when,
         )
     )
-    if is_postgresql(connection):
-        connection.execute(select(func.pg_notify("text2art_outbox", job.id)))
+    notify(connection, OUTBOX, job.id)

@@ -11,17 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
-
 from text2art import asking
 from text2art.errors import InputFileError, SettingsError
 from text2art.media.png import record_of
 from text2art.serving.references import Rules, refuse_files
 from text2art.settings import Settings
-from text2art.studio.intake import keys_of
+from text2art.studio.faults import nested, pairs
+from text2art.studio.intake import MAX_SETTINGS, keys_of
 from text2art.studio.uploads import shown_name
 
-_MOST_SETTINGS = 300  # names in a record, options of components counted one by one
 _LONGEST_REASON = 300  # characters
 _ADVICE = "it is not in this studio: drop it here too"
 
@@ -74,13 +72,13 @@ def restore(
         raise InputFileError(f"picture {name!r} is larger than {max_bytes / 1e6:g} MB")
     record = record_of(data, name)
     given: Mapping[str, Any] = record["settings"]
-    pairs = list(_pairs(given))
-    if len(pairs) > _MOST_SETTINGS:
-        raise InputFileError(f"picture {name!r} holds {len(pairs)} settings, which is too many")
+    found = pairs(given)
+    if len(found) > MAX_SETTINGS:
+        raise InputFileError(f"picture {name!r} holds {len(found)} settings, which is too many")
     reader = _Reader(exists)
     version = record.get("version")
     return Restored(
-        *reader.read(pairs), version=shown(version, 40) if isinstance(version, str) else ""
+        *reader.read(found), version=shown(version, 40) if isinstance(version, str) else ""
     )
 
 
@@ -96,21 +94,21 @@ class _Reader:
     def __init__(self, exists: Callable[[str], bool]) -> None:
         self._exists = exists
 
-    def read(self, pairs: list[tuple[str, Any]]) -> tuple[dict[str, Any], tuple[LeftOut, ...]]:
+    def read(self, given: list[tuple[str, Any]]) -> tuple[dict[str, Any], tuple[LeftOut, ...]]:
         try:
-            return self._settings(_nested(pairs)), ()
+            return self._settings(nested(given)), ()
         except SettingsError:
             pass
         kept: list[tuple[str, Any]] = []
         left_out: list[LeftOut] = []
-        for pair in pairs:
+        for pair in given:
             try:
-                self._settings(_nested([*kept, pair]))
+                self._settings(nested([*kept, pair]))
             except SettingsError as error:
                 left_out.append(LeftOut(shown(pair[0], 80), shown(error)))
             else:
                 kept.append(pair)
-        return self._settings(_nested(kept)), tuple(left_out)
+        return self._settings(nested(kept)), tuple(left_out)
 
     def _settings(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return the settings under today's names, if all of them may be used here.
@@ -133,32 +131,3 @@ class _Reader:
 def _asks(settings: Settings) -> bool:
     """Whether settings ask for anything: a record may lack what others need to be read."""
     return any(getattr(settings, name) for name in asking.KINDS)
-
-
-def _pairs(given: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Return settings one by one: `pixel.cells` for `{"pixel": {"cells": ...}}`."""
-    pairs: list[tuple[str, Any]] = []
-    for name, value in given.items():
-        if isinstance(value, dict) and _is_group(name):
-            pairs.extend((f"{name}.{option}", inner) for option, inner in value.items())
-        else:
-            pairs.append((name, value))
-    return pairs
-
-
-def _nested(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name, value in pairs:
-        head, dot, option = name.partition(".")
-        if dot and _is_group(head):
-            values[head] = {**values.get(head, {}), option: value}
-        else:
-            values[name] = value
-    return values
-
-
-def _is_group(name: str) -> bool:
-    """Whether a setting is a component's options, each a setting of its own."""
-    info = Settings.model_fields.get(name)
-    kind = info.annotation if info is not None else None
-    return isinstance(kind, type) and issubclass(kind, BaseModel)

@@ -10,12 +10,22 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Text, and_, cast, delete, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    and_,
+    cast,
+    delete,
+    or_,
+    select,
+    update,
+)
 
-from text2art.studio import events, intake
+from text2art.studio import events, intake, ratelimit
 from text2art.studio.db.engine import now, reading
 from text2art.studio.db.rows import job_of
-from text2art.studio.db.tables import job_events, jobs, owners, uploads
+from text2art.studio.db.tables import job_events, jobs, outbox, owners, uploads
 from text2art.studio.ids import is_id
 from text2art.studio.model import EventType, Job, OwnerKind, State
 from text2art.studio.service import Studio
@@ -26,6 +36,9 @@ _ENDED = (State.DONE.value, State.FAILED.value, State.CANCELED.value)
 _ACTIVE = (State.QUEUED.value, State.RUNNING.value)
 _SETTLED = 3600.0  # seconds after which a file that no row names is not still being published
 _SESSION_DAYS = 180  # of an owner without jobs who does not come back
+_CHECKPOINT_DAYS = 3  # in which a job that has ended can be gone on from without loss
+_SENT_DAYS, _DEAD_DAYS = 7, 90  # of messages that got there, and of those given up
+_BUCKET_DAYS = 2  # the slowest limit is full again after one
 _STEP = 200  # jobs of one transaction
 
 
@@ -38,6 +51,9 @@ class Cleared:
     files: int = 0
     bytes: int = 0
     owners: int = 0
+    checkpoints: int = 0
+    messages: int = 0
+    buckets: int = 0
 
 
 def clear(studio: Studio) -> Cleared:
@@ -47,9 +63,19 @@ def clear(studio: Studio) -> Cleared:
     gone = list(_expired_jobs(studio, when))
     gone += _over_size(studio)
     _drop_frames(studio, when)
+    checkpoints = _drop_checkpoints(studio, when)
     dropped = _drop_uploads(studio, when)
     files, size = _drop_files(studio, when)
-    return Cleared(len(gone), dropped, files, size, _drop_owners(studio, when))
+    return Cleared(
+        jobs=len(gone),
+        uploads=dropped,
+        files=files,
+        bytes=size,
+        owners=_drop_owners(studio, when),
+        checkpoints=checkpoints,
+        messages=_drop_messages(studio, when),
+        buckets=_drop_buckets(studio),
+    )
 
 
 # ---- jobs ----------------------------------------------------------------------------------
@@ -119,6 +145,20 @@ def _drop_frames(studio: Studio, when: float) -> None:
         )
 
 
+def _drop_checkpoints(studio: Studio, when: float) -> int:
+    """Forget where old jobs had got to; the files are then named by no row.
+
+    What goes on from such a job begins with its picture, and so does a job that is retried then.
+    """
+    old = and_(
+        jobs.c.state.in_(_ENDED),
+        jobs.c.finished < when - _CHECKPOINT_DAYS * DAY,
+        jobs.c.checkpoint.is_not(None),
+    )
+    with studio.engine.begin() as connection:
+        return connection.execute(update(jobs).where(old).values(checkpoint=None)).rowcount
+
+
 # ---- files ---------------------------------------------------------------------------------
 
 
@@ -149,9 +189,13 @@ def _drop_files(studio: Studio, when: float) -> tuple[int, int]:
     for file in studio.store.walk():
         if not file.modified or file.modified < when - _SETTLED:
             by_job[_job_of_key(file.key)].append(file)
+    with reading(studio.engine) as connection:
+        # A job that goes on from another names a file of the other's until it has one of its own.
+        asked = select(jobs.c.checkpoint).where(jobs.c.checkpoint.is_not(None))
+        checkpoints = {str(known.get("key")) for known in connection.scalars(asked)}
     for job_id, files in by_job.items():
         with reading(studio.engine) as connection:
-            named = _named(connection, job_id, files, when)
+            named = checkpoints | _named(connection, job_id, files, when)
         for file in files:
             if file.key not in named:
                 studio.store.delete(file.key)
@@ -177,11 +221,9 @@ def _named(connection: Connection, job_id: str, files: Iterable[Stored], when: f
 
 def _files_of(connection: Connection, job: Job) -> set[str]:
     result = job.result or {}
-    checkpoint = job.checkpoint or {}
     return {
         *result.get("files", {}).values(),
         *events.frames(connection, job.id).values(),
-        *([checkpoint["key"]] if "key" in checkpoint else []),
         *intake.keys_of(job.settings),
     }
 
@@ -204,3 +246,22 @@ def _drop_owners(studio: Studio, when: float) -> int:
     )
     with studio.engine.begin() as connection:
         return connection.execute(delete(owners).where(idle)).rowcount
+
+
+# ---- messages, limits ----------------------------------------------------------------------
+
+
+def _drop_messages(studio: Studio, when: float) -> int:
+    """Forget mails and webhooks that got there, and after a long while those given up."""
+    old = or_(
+        and_(outbox.c.state == "sent", outbox.c.sent < when - _SENT_DAYS * DAY),
+        and_(outbox.c.state == "dead", outbox.c.created < when - _DEAD_DAYS * DAY),
+    )
+    with studio.engine.begin() as connection:
+        return connection.execute(delete(outbox).where(old)).rowcount
+
+
+def _drop_buckets(studio: Studio) -> int:
+    """Forget limits of those who have not come for so long that theirs are full again."""
+    with studio.engine.begin() as connection:
+        return ratelimit.clear(connection, _BUCKET_DAYS * DAY)

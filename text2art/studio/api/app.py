@@ -20,9 +20,11 @@ from text2art.studio.api.context import Context
 from text2art.studio.api.gate import Gate
 from text2art.studio.api.hub import Hub
 from text2art.studio.api.metrics import Counted
-from text2art.studio.api.routes import catalog, events, files, generate, house, jobs, pages
+from text2art.studio.api.routes import catalog, events, files, generate, house, jobs, mail, pages
+from text2art.studio.api.telling import describer
 from text2art.studio.config import StudioConfig
 from text2art.studio.keys import kept
+from text2art.studio.mail.links import Links
 from text2art.studio.mail.opening import open_book, open_delivery, open_web
 from text2art.studio.service import Studio
 from text2art.studio.uploads import Uploads
@@ -87,7 +89,7 @@ def create_app(
         license_info={"name": "MIT"},
     )
     errors.install(app)
-    for module in (jobs, events, files, catalog, house):
+    for module in (jobs, events, files, catalog, house, mail):
         app.include_router(module.router, prefix=shapes.BASE)
     app.include_router(house.probes, prefix=shapes.BASE)
     app.include_router(house.probes, include_in_schema=False)
@@ -120,7 +122,12 @@ def open_context(config: StudioConfig) -> Context:
         web=web,
         hub=Hub(studio.engine),
         book=open_book(config),
-        delivery=open_delivery(config, studio.engine, studio.store),
+        delivery=open_delivery(
+            config,
+            studio.engine,
+            studio.store,
+            describer(studio.engine, studio.queue, Links.of(config)),
+        ),
         started=time.monotonic(),
         counted=Counted(),
     )

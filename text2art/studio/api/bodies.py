@@ -66,7 +66,9 @@ async def file_body(request: Request, most: int) -> Sent:
 
 def _checked(sent: Sent, most: int) -> Sent:
     if not sent.data:
-        raise Refusal(422, "the file is empty", "Send a picture as the body or the field 'file'.")
+        raise Refusal(
+            422, "the file is empty", "Send a picture as the body or the field 'file'.", "file"
+        )
     if len(sent.data) > most:
         raise Refusal(413, f"the file is larger than {most / 1e6:g} MB", "Send a smaller one.")
     return sent

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from text2art.errors import OutputError, PointedError, QueueFull, SettingsError, Text2ArtError
 from text2art.studio.db.engine import is_passing
+from text2art.studio.faults import field_of
 from text2art.studio.model import Conflict, NotAllowed, NotFound
 from text2art.studio.ratelimit import TooMany
 
@@ -121,7 +122,7 @@ def refusal_of(error: Text2ArtError) -> Refusal:
     if isinstance(error, QueueFull):
         return Refusal(429, text, headers={"Retry-After": str(_AGAIN_SECONDS)})
     if isinstance(error, SettingsError):
-        return Refusal(422, text)
+        return Refusal(422, text, field=field_of(error))
     if isinstance(error, OutputError):
         return Refusal(500, "the studio cannot read or write its files", "Ask its owner.")
     return Refusal(500, text)
@@ -168,7 +169,7 @@ async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first: Mapping[str, Any] = next(iter(error.errors()), {})
     where = [str(part) for part in first.get("loc", ())]
-    name = ".".join(where[1:]) or None
+    name = ".".join(where[1:]) or next(iter(where), None)
     message = str(first.get("msg", "the request cannot be read"))
     broken = first.get("type") == "json_invalid"
     refusal = Refusal(

@@ -17,7 +17,8 @@ import anyio
 from text2art.errors import InputFileError
 from text2art.serving import references
 from text2art.settings import MAX_SEED, Settings
-from text2art.studio import intake
+from text2art.studio import faults, intake
+from text2art.studio.config import Caps
 from text2art.studio.uploads import Uploads
 
 MOST_URLS = 16  # of one request
@@ -28,7 +29,7 @@ async def localized(
     count: int,
     owner_id: str,
     uploads: Uploads,
-    caps: Any,
+    caps: Caps,
     key: str | None = None,
 ) -> dict[str, Any]:
     """Return settings whose pictures are all files of the studio.
@@ -44,7 +45,7 @@ async def localized(
     Raises:
         SettingsError: the settings are not valid, or a picture cannot be had.
     """
-    settings = await anyio.to_thread.run_sync(intake.read, dict(values), caps)
+    settings = await anyio.to_thread.run_sync(_read, values, caps)
     if "://" not in json.dumps(settings.given()):
         return dict(values)
     if values.get("seed") in (None, ""):
@@ -54,15 +55,22 @@ async def localized(
     if not urls:
         return given
     if len(urls) > MOST_URLS:
-        raise InputFileError(f"{len(urls)} pictures are named by URL, at most {MOST_URLS} may be")
+        raise faults.blamed(
+            InputFileError(f"{len(urls)} pictures are named by URL, at most {MOST_URLS} may be"),
+            faults.naming(given, urls[-1]),
+        )
     texts = list(_texts(given))
     for url in urls:
         if not any(url in text for text in texts):
-            raise InputFileError(
+            raise faults.fault(
+                "prompts",
                 f"the URL {url[:200]!r} is put together from choices or escapes: write it out, or "
-                "upload the picture"
+                "upload the picture",
             )
-    keys = {url: (await uploads.fetch(owner_id, url.strip())).key for url in urls}
+    keys = {}
+    for url in urls:
+        with faults.about(faults.naming(given, url)):
+            keys[url] = (await uploads.fetch(owner_id, url.strip())).key
     replaced: dict[str, Any] = _replaced(given, sorted(keys.items(), key=lambda p: -len(p[0])))
     return replaced
 
@@ -71,7 +79,7 @@ def urls_of(batch: list[Settings]) -> list[str]:
     """Return the URLs of pictures that any of the settings names, each once.
 
     Raises:
-        InputFileError: what only text files are is named by URL: a palette or vectors.
+        SettingsError: what only text files are is named by URL: a palette or vectors.
     """
     found: dict[str, None] = {}
     for settings in batch:
@@ -80,12 +88,17 @@ def urls_of(batch: list[Settings]) -> list[str]:
             if not references.is_url(source):
                 continue
             if name in ("palette", "lookup.palette", "vector_prompts"):
-                raise InputFileError(
+                raise faults.fault(
+                    name,
                     f"{name}: the studio fetches pictures only, not {source[:200]!r}: write the "
-                    "colors themselves"
+                    "colors themselves",
                 )
             found[source] = None
     return list(found)
+
+
+def _read(values: Mapping[str, Any], caps: Caps) -> Settings:
+    return faults.reading(values, lambda given: intake.read(given, caps))
 
 
 def _seed(owner_id: str, key: str | None) -> int:

@@ -7,11 +7,11 @@ from typing import Any
 
 import anyio
 
-from text2art.errors import SettingsError
 from text2art.studio.api import fetching
 from text2art.studio.api.callers import Caller
 from text2art.studio.api.context import Context
 from text2art.studio.api.wishes import Options, Wish
+from text2art.studio.faults import about, fault
 from text2art.studio.mail.opening import sends_mail
 from text2art.studio.model import Job, OwnerKind
 from text2art.studio.ratelimit import Limit, require
@@ -74,7 +74,8 @@ async def go_on(
 
 async def _prepare(context: Context, caller: Caller, options: Options, count: int) -> None:
     if options.webhook_url is not None:
-        context.web.check(options.webhook_url)
+        with about("webhook_url"):
+            context.web.check(options.webhook_url)
     await anyio.to_thread.run_sync(enter, context, caller, count)
 
 
@@ -118,8 +119,8 @@ def _email_id(context: Context, caller: Caller, address: str | None) -> str | No
     if not address or not address.strip():
         return None
     if not sends_mail(context.config):
-        raise SettingsError("email: this studio sends no mail; leave it out")
-    with context.studio.engine.begin() as connection:
+        raise fault("email", "email: this studio sends no mail; leave it out")
+    with about("email"), context.studio.engine.begin() as connection:
         return context.book.register(connection, caller.owner_id, address).id
 
 

@@ -138,7 +138,7 @@ def job(view: JobView, batch: Iterable[str] = ()) -> JobShape:
         cancel_requested=one.cancel_requested,
         priority=one.priority if view.mine else 0,
         result=_result(one),
-        preview=_preview(one),
+        preview=_preview(view),
         frames=[
             Frame(step=step, url=frame_url(one.id, step, key)) for step, key in view.frames.items()
         ],
@@ -194,13 +194,15 @@ def _result(one: Job) -> Result | None:
     return Result(files=urls, **facts)
 
 
-def _preview(one: Job) -> str | None:
+def _preview(view: JobView) -> str | None:
+    """Return where the latest picture is; None while there is none."""
+    one = view.job
     files: Mapping[str, str] = (one.result or {}).get("files", {})
     for ending in ("png", "jpg", "webp"):
         if ending in files:
             return result_url(one.id, ending, files[ending])
-    begun = one.state is not State.QUEUED and (one.step > 0 or one.state.ended)
-    return f"{job_url(one.id)}/frames/last" if begun and one.state is not State.FAILED else None
+    shown = view.pictured and one.state is not State.FAILED
+    return f"{job_url(one.id)}/frames/last" if shown else None
 
 
 def _for_others(settings: Mapping[str, Any]) -> dict[str, Any]:

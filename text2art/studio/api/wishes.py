@@ -15,9 +15,9 @@ from typing import Annotated, Any
 from fastapi import Header
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from text2art.errors import SettingsError
 from text2art.explain import explain
 from text2art.settings import Settings
+from text2art.studio.faults import blamed, fault
 from text2art.studio.service import MAX_KEY
 
 IdempotencyKey = Annotated[
@@ -67,17 +67,17 @@ def read(body: object, *, continuing: bool = False) -> Wish:
         SettingsError: it is no JSON object, or an option is out of range.
     """
     if not isinstance(body, dict):
-        raise SettingsError('send a JSON object of settings, as {"prompts": "a red apple"}')
+        raise fault("body", 'send a JSON object of settings, as {"prompts": "a red apple"}')
     names = Options.model_fields
     step = body.get("step") if continuing else None
     if step is not None and (type(step) is not int or not 0 <= step <= 10**6):
-        raise SettingsError(f"step {str(step)[:40]!r} is no step: give a number, as 60")
+        raise fault("step", f"step {str(step)[:40]!r} is no step: give a number, as 60")
     if continuing and "count" in body:
-        raise SettingsError("count: a job is continued once; ask again for another")
+        raise fault("count", "count: a job is continued once; ask again for another")
     try:
         options = Options.model_validate({n: v for n, v in body.items() if n in names})
     except ValidationError as error:
-        raise explain(error, Options) from None
+        raise blamed(explain(error, Options), str(error.errors()[0]["loc"][0])) from None
     left = {*names, "step"} if continuing else set(names)
     return Wish({n: v for n, v in body.items() if n not in left}, options, step)
 

@@ -42,10 +42,11 @@ owners = Table(
     Column("kind", Text, nullable=False),  # model.OwnerKind
     Column("created", Double, nullable=False),
     Column("label", Text, nullable=False, server_default=""),
-    # When the owner was last given a worker, as a count of claims: clocks do not matter to it.
-    Column("served", BigInteger, nullable=False, server_default="0"),
+    # When the owner was last given a worker, on the queue's clock of rounds: `queue/turns.py`.
+    Column("served", Double, nullable=False, server_default="0"),
     Column("seen", Double),  # last request, for retention of sessions
 )
+Index("ix_owners_served", owners.c.served)  # its maximum is the clock
 
 api_keys = Table(
     "api_keys",

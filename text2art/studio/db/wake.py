@@ -9,16 +9,23 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError
 from typing_extensions import Self
 
 from text2art.studio.db.engine import is_passing, is_postgresql
 
 EVENTS = "text2art_events"  # channel on which PostgreSQL says that there are new events
+OUTBOX = "text2art_outbox"  # channel on which PostgreSQL says that there are mails and webhooks
 JOBS = "procrastinate_any_queue_v1"  # channel on which Procrastinate says that there are jobs
 _SLICE = 0.5  # seconds after which a waiter sees that it was closed
 _POLL = 0.1  # seconds between looks at SQLite's counter of changes, which costs microseconds
+
+
+def notify(connection: Connection, channel: str, about: str = "") -> None:
+    """Wake whoever listens, once the transaction commits; on SQLite the commit itself does that."""
+    if is_postgresql(connection):
+        connection.execute(select(func.pg_notify(channel, about)))
 
 
 class Wake:

@@ -23,6 +23,7 @@ from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 from text2art.errors import SettingsError
 from text2art.studio.db.engine import now
 from text2art.studio.db.tables import emails, outbox, settings_kv
+from text2art.studio.db.wake import OUTBOX, notify
 from text2art.studio.ids import is_id, new_id
 from text2art.studio.ratelimit import Limit, take, too_many
 
@@ -141,6 +142,7 @@ class AddressBook:
         connection.execute(
             update(outbox).where(waits, outbox.c.state == "waiting").values(not_before=when)
         )
+        notify(connection, OUTBOX)
         return str(row.id)
 
     def leave_alone(self, connection: Connection, token: str) -> bool:
@@ -224,6 +226,7 @@ class AddressBook:
                 not_before=when,
             )
         )
+        notify(connection, OUTBOX)
 
     def _is_being_asked(self, connection: Connection, row: Row[Any], when: float) -> bool:
         """Whether a mail that asks is still under way, or went out a short while ago."""

@@ -10,11 +10,10 @@ from text2art.errors import SettingsError
 from text2art.studio.config import StudioConfig
 from text2art.studio.keys import kept
 from text2art.studio.mail.addresses import AddressBook
-from text2art.studio.mail.describe import Describe, describer
 from text2art.studio.mail.links import Links
 from text2art.studio.mail.mailer import Mailer
 from text2art.studio.mail.messages import Sender
-from text2art.studio.mail.outbox import Delivery
+from text2art.studio.mail.outbox import Delivery, Describe
 from text2art.studio.mail.transports import (
     ConsoleTransport,
     FolderTransport,
@@ -30,19 +29,24 @@ _TRIAL_SENDER = Sender("text2art", "studio@localhost")  # of mail that leaves fo
 
 
 def open_delivery(
-    config: StudioConfig, engine: Engine, store: Store, describe: Describe | None = None
+    config: StudioConfig, engine: Engine, store: Store, describe: Describe
 ) -> Delivery:
     """Return what delivers a studio's outbox; `await delivery.run()` in one of its processes.
+
+    Args:
+        config: of the studio.
+        engine: of its database.
+        store: its files.
+        describe: gives the JSON of a job that webhooks carry, None where the job is gone.
 
     Raises:
         SettingsError: the configuration of mail or webhooks is not complete.
     """
-    links = Links.of(config)
     return Delivery(
         engine,
-        mailer=_mailer(config, engine, store, links),
+        mailer=_mailer(config, engine, store, Links.of(config)),
         webhooks=WebhookSender(open_web(config), webhook_secret(config)),
-        describe=describe or describer(engine, links),
+        describe=describe,
     )
 
 

@@ -18,18 +18,23 @@ import anyio
 from anyio.abc import TaskGroup
 from sqlalchemy import Engine
 
-from text2art.studio.db.engine import is_passing
+from text2art.studio.db.engine import is_passing, is_postgresql
+from text2art.studio.db.wake import OUTBOX, Wake
 from text2art.studio.mail import rows
-from text2art.studio.mail.describe import Describe
 from text2art.studio.mail.failures import Undelivered
 from text2art.studio.mail.mailer import Mailer, NotYet
 from text2art.studio.mail.rows import LEASE_SECONDS, Due
 from text2art.studio.mail.webhooks import WebhookSender, body_of
+from text2art.studio.model import Json
 
+Describe = Callable[[str], "Json | None"]
 FIRST_SECONDS, LONGEST_SECONDS = 5.0, 12 * 3600.0  # between tries
 MOST_TRIES = 10  # together some 32 hours
 _GROWTH = 4.0
 _AT_ONCE = {"mail": 4, "webhook": 8}
+_POLL_SECONDS = 1.0  # between looks, where nothing tells of new rows
+_FALLBACK_SECONDS = 30.0  # where it does, in case that it was missed
+_LISTEN_SECONDS = 60.0  # of one wait for such news
 _DELIVERY_SECONDS = LEASE_SECONDS - 60.0  # then it is cut off, while the row is still ours
 _SYSTEM = secrets.SystemRandom()
 _log = logging.getLogger(__name__)
@@ -56,7 +61,7 @@ class Delivery:
         mailer: Mailer | None,
         webhooks: WebhookSender | None,
         describe: Describe,
-        poll_seconds: float = 1.0,
+        poll_seconds: float | None = None,
         chance: Callable[[], float] = _SYSTEM.random,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -67,12 +72,15 @@ class Delivery:
             mailer: None leaves mails where they are.
             webhooks: None leaves webhooks where they are.
             describe: gives a job's JSON by its id, None where it is gone.
-            poll_seconds: between looks into the outbox.
+            poll_seconds: between looks into the outbox, at most; default: 1, and 30 on PostgreSQL,
+                which says when there is something new.
             chance: numbers in [0, 1) for the distance of tries.
             clock: seconds since 1970, for the timestamps of webhooks.
         """
         self._engine, self._mailer, self._webhooks = engine, mailer, webhooks
-        self._describe, self._poll = describe, poll_seconds
+        self._describe, self._listens = describe, is_postgresql(engine)
+        usual = _FALLBACK_SECONDS if self._listens else _POLL_SECONDS
+        self._poll = usual if poll_seconds is None else poll_seconds
         self._chance, self._clock = chance, clock
         self._kinds = [
             kind for kind, way in (("mail", mailer), ("webhook", webhooks)) if way is not None
@@ -82,17 +90,51 @@ class Delivery:
 
     async def run(self) -> None:
         """Deliver until cancelled. What is under way then is sent again once its lease is over."""
-        async with anyio.create_task_group() as tasks:
-            while True:
-                self._freed = anyio.Event()
-                try:
-                    await self._start(tasks)
-                except Exception as error:  # delivery never ends for good
-                    unknown = None if is_passing(error) else error
-                    _log.warning("the outbox cannot be read at present", exc_info=unknown)
-                    await anyio.sleep(self._poll)
-                with anyio.move_on_after(self._poll):
-                    await self._freed.wait()
+        wake = Wake(self._engine, (OUTBOX,))
+        try:
+            async with anyio.create_task_group() as tasks:
+                if self._listens:
+                    await anyio.to_thread.run_sync(wake.listen)
+                    tasks.start_soon(self._listen, wake)
+                while True:
+                    # Made before the look, so that what comes in meanwhile ends the pause.
+                    self._freed = anyio.Event()
+                    pause = min(self._poll, _POLL_SECONDS)
+                    try:
+                        await self._start(tasks)
+                        pause = await anyio.to_thread.run_sync(self._pause)
+                    except Exception as error:  # delivery never ends for good
+                        unknown = None if is_passing(error) else error
+                        _log.warning("the outbox cannot be read at present", exc_info=unknown)
+                        await anyio.sleep(pause)
+                    with anyio.move_on_after(pause):
+                        await self._freed.wait()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(wake.close)
+
+    async def _listen(self, wake: Wake) -> None:
+        """End the pause whenever the database says that there are new rows."""
+        own = anyio.CapacityLimiter(1)  # it takes no thread from requests
+        while True:
+            try:
+                heard = await anyio.to_thread.run_sync(
+                    wake.wait, _LISTEN_SECONDS, abandon_on_cancel=True, limiter=own
+                )
+            except Exception:
+                _log.warning("the outbox is not listened to at present", exc_info=True)
+                await anyio.sleep(self._poll)
+                heard = True
+            if heard and self._freed is not None:
+                self._freed.set()
+
+    def _pause(self) -> float:
+        """Return the seconds until the next look, if nothing is heard meanwhile."""
+        shortest = min(self._poll, _POLL_SECONDS)  # of what is due others may be at work
+        free = [kind for kind in self._kinds if self._busy[kind] < _AT_ONCE[kind]]
+        if not self._listens or not free:
+            return self._poll
+        return min(max(rows.seconds_until_due(self._engine, free), shortest), self._poll)
 
     async def deliver_due(self) -> int:
         """Deliver what is due now, and wait until all of it was tried; return how many."""

@@ -6,16 +6,28 @@ that dies loses nothing. The number of tries is the fence: only the latest taker
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    and_,
+    case,
+    func,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from text2art.studio import events
 from text2art.studio.db.engine import now, reading, retrying
 from text2art.studio.db.tables import outbox
+from text2art.studio.db.wake import OUTBOX, notify
 from text2art.studio.model import EventType, Json, NewEvent
 
 LEASE_SECONDS = 300.0  # longer than any delivery may take
@@ -92,6 +104,17 @@ def take(engine: Engine, kind: str, most: int, lease: float = LEASE_SECONDS) -> 
         )
         for row in rows
     ]
+
+
+def seconds_until_due(engine: Engine, kinds: Sequence[str]) -> float:
+    """Return after how many seconds a row of some kinds is due: 0 = now, infinite = none waits."""
+    when_due = case((outbox.c.state == "waiting", outbox.c.not_before), else_=outbox.c.lease_until)
+    asked = select(func.min(when_due)).where(
+        outbox.c.kind.in_(kinds), outbox.c.state.in_(("waiting", "sending"))
+    )
+    with reading(engine) as connection:
+        due = connection.execute(asked).scalar_one()
+        return float("inf") if due is None else max(0.0, float(due) - now(connection))
 
 
 def delivered(engine: Engine, due: Due) -> bool:
@@ -186,12 +209,12 @@ def dead_letters(connection: Connection, limit: int = 100) -> list[DeadLetter]:
 
 def send_again(connection: Connection, letter_id: str) -> bool:
     """Try a message that was given up once more, with fresh tries; return whether there is one."""
-    again = (
-        update(outbox)
-        .where(outbox.c.id == letter_id, outbox.c.state == "dead")
-        .values(state="waiting", attempts=0, not_before=now(connection), lease_until=None)
-    )
-    return connection.execute(again).rowcount > 0
+    return _again(connection, outbox.c.id == letter_id) > 0
+
+
+def send_all_again(connection: Connection) -> int:
+    """Try all messages that were given up once more; return how many."""
+    return _again(connection, true())
 
 
 def counts(connection: Connection) -> Mapping[tuple[str, str], int]:
@@ -202,16 +225,15 @@ def counts(connection: Connection) -> Mapping[tuple[str, str], int]:
     return {(kind, state): count for kind, state, count in connection.execute(asked)}
 
 
-def clear(connection: Connection, *, sent_seconds: float, dead_seconds: float) -> int:
-    """Forget messages that were delivered or given up so long ago; return how many."""
-    when = now(connection)
-    old = delete(outbox).where(
-        or_(
-            and_(outbox.c.state == "sent", outbox.c.sent < when - sent_seconds),
-            and_(outbox.c.state == "dead", outbox.c.created < when - dead_seconds),
-        )
+def _again(connection: Connection, which: ColumnElement[bool]) -> int:
+    again = (
+        update(outbox)
+        .where(outbox.c.state == "dead", which)
+        .values(state="waiting", attempts=0, not_before=now(connection), lease_until=None)
     )
-    return connection.execute(old).rowcount
+    count = connection.execute(again).rowcount
+    notify(connection, OUTBOX)
+    return count
 
 
 def _is_due(when: float) -> ColumnElement[bool]:

@@ -8,10 +8,11 @@ What every engine guarantees (`tests/studio/test_queue_contract.py` checks it):
 - Starts are at least once, ends exactly once: whatever a claim writes is fenced by its attempt, so
   a worker that was thought dead and comes back is answered LOST and nothing of it is published.
 - `publish` and the end of the job are one transaction: both are seen, or neither.
-- Order: the owner who was served least recently (of those never served, the one who waits longest),
-  then priority within that owner's jobs, then age. Jobs whose `delay` has not passed and owners at
-  their cap of running jobs are passed over. A turn that a worker's death or stop spoiled is given
-  back to its owner.
+- Order: the owner who was served least recently, in rounds, where whoever comes (anew, or again
+  after a pause) counts as served a few rounds ago; then priority within that owner's jobs, then
+  age. So who comes is served soon, and who waits is served within a bounded number of rounds,
+  however many come. Jobs whose `delay` has not passed and owners at their cap of running jobs are
+  passed over. A turn that a worker's death or stop spoiled is given back to its owner.
 - A canceled job never starts; a running one hears of it at its next heartbeat.
 - Pausing holds back further claims and disturbs no running job.
 

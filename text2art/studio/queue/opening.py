@@ -8,7 +8,8 @@ from text2art.errors import MissingExtra
 from text2art.studio.db.engine import is_postgresql
 from text2art.studio.queue.base import JobQueue
 from text2art.studio.queue.lease import LeaseQueue
-from text2art.studio.queue.rows import OnEnd, RowQueue
+from text2art.studio.queue.rows import RowQueue
+from text2art.studio.queue.states import OnEnd
 
 
 def open_queue(

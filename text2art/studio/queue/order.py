@@ -1,28 +1,43 @@
 """Whose turn it is: the one rule of order, as queries that both engines use.
 
-Owners take turns. The next owner is the one who was served least recently, of those never served
-the one who has waited longest; "recently" is counted in claims, so no clock can disturb it. Within
-an owner's jobs the greater priority comes first, then the older job. So priority never jumps
-another owner's queue.
+Owners take turns. Next is the owner with the earliest time on the clock of rounds (`turns.py`), of
+the same time the one who has waited longest. The clock's time is the latest that any owner has, so
+no other clock can disturb it. Within an owner's jobs the greater priority comes first, then the
+older job. So priority never jumps another owner's queue.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select, update
+from sqlalchemy import Connection, Row, Select, exists, func, select, update
 
 from text2art.studio.db.tables import jobs, owners
 from text2art.studio.model import State
+from text2art.studio.queue import turns
 
 _WITHIN_OWNER = (jobs.c.priority.desc(), jobs.c.created, jobs.c.id)
 
 
-def next_job(
+@dataclass(frozen=True)
+class Turn:
+    """A claim's choice.
+
+    Attributes:
+        job: the row of the job that is served.
+        owners: among whom it was chosen.
+    """
+
+    job: Row[Any]
+    owners: int
+
+
+def next_turn(
     connection: Connection, lanes: Sequence[str], when: float, running_per_owner: int = 0
-) -> Row[Any] | None:
-    """Return the row that is served next, or None when none may start now.
+) -> Turn | None:
+    """Return what is served next, or None when nothing may start now.
 
     Args:
         connection: of the claim.
@@ -30,7 +45,7 @@ def next_job(
         when: now; jobs whose `not_before` is later are passed over.
         running_per_owner: owners with so many running jobs are passed over; 0 = none are.
     """
-    turn = _turns(lanes).where(jobs.c.not_before <= when).limit(1)
+    waiting = _turns(lanes).where(jobs.c.not_before <= when)
     if running_per_owner:
         other = jobs.alias()
         running = (
@@ -40,8 +55,9 @@ def next_job(
             .correlate(owners)
             .scalar_subquery()
         )
-        turn = turn.where(running < running_per_owner)
-    owner = connection.execute(turn).first()
+        waiting = waiting.where(running < running_per_owner)
+    counted = waiting.add_columns(func.count().over().label("owners")).limit(1)
+    owner = connection.execute(counted).first()
     if owner is None:
         return None
     asked = (
@@ -55,41 +71,59 @@ def next_job(
         .order_by(*_WITHIN_OWNER)
         .limit(1)
     )
-    return connection.execute(asked).first()
+    job = connection.execute(asked).first()
+    return None if job is None else Turn(job, owner.owners)
 
 
-def note_turn(connection: Connection, owner_id: str) -> None:
-    """Put an owner at the end of the round."""
-    latest = select(func.max(owners.c.served)).scalar_subquery()
-    connection.execute(update(owners).where(owners.c.id == owner_id).values(served=latest + 1))
+def enter(connection: Connection, owner_id: str) -> None:
+    """Note that an owner is about to wait for a turn, unless it does so already."""
+    waits = exists().where(jobs.c.owner_id == owner_id, jobs.c.state == State.QUEUED.value)
+    earliest = turns.entry(_clock(connection))
+    late = (owners.c.id == owner_id, owners.c.served < earliest, ~waits)
+    connection.execute(update(owners).where(*late).values(served=earliest))
+
+
+def note_turn(connection: Connection, turn: Turn) -> None:
+    """Set the clock on, and note that an owner was served."""
+    _set(connection, turn.job.owner_id, turns.served(_clock(connection), turn.owners))
 
 
 def give_turn_back(connection: Connection, owner_id: str) -> None:
     """Let an owner be served next, since the last turn came to nothing."""
-    connection.execute(update(owners).where(owners.c.id == owner_id).values(served=0))
+    _set(connection, owner_id, turns.NEXT)
 
 
 def positions(connection: Connection, job_ids: Sequence[str]) -> dict[str, int]:
     """Return how many claims from now each of the waiting jobs is served (1 = next).
 
-    The k-th job of an owner is served in the k-th round. Before it come its owner's k - 1, and of
-    any other owner as many as it has, but at most k if that owner's turn is earlier in a round,
-    else k - 1. Delays, caps and jobs that are still to come are not foreseen.
+    While nobody comes, whoever is served goes to the end of the round. So the k-th job of an owner
+    is served in the k-th round. Before it come its owner's k - 1, and of any other owner as many as
+    it has, but at most k if that owner's turn is earlier in a round, else k - 1. Delays, caps and
+    jobs that are still to come are not foreseen.
     """
     if not job_ids:
         return {}
     asked = select(jobs.c.lane).where(jobs.c.id.in_(job_ids), jobs.c.state == State.QUEUED.value)
     found: dict[str, int] = {}
     for lane in connection.scalars(asked.distinct()).all():
-        turns = connection.execute(_turns([lane])).all()
-        turn = {row.owner_id: index for index, row in enumerate(turns)}
+        around = connection.execute(_turns([lane])).all()
+        turn = {row.owner_id: index for index, row in enumerate(around)}
         for row in connection.execute(_ranked(lane, job_ids)):
             mine = turn[row.owner_id]
             found[row.id] = 1 + sum(
                 min(other.waiting, row.rank if index < mine else row.rank - 1)
-                for index, other in enumerate(turns)
+                for index, other in enumerate(around)
             )
     return found
+
+
+def _clock(connection: Connection) -> float:
+    """Return the time of the latest claim."""
+    return float(connection.execute(select(func.max(owners.c.served))).scalar_one() or 0.0)
+
+
+def _set(connection: Connection, owner_id: str, time: float) -> None:
+    connection.execute(update(owners).where(owners.c.id == owner_id).values(served=time))
 
 
 def _turns(lanes: Sequence[str]) -> Select[Any]:

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, JsonValue
 
 from text2art import asking, fields, registry
-from text2art.errors import PaletteError, SettingsError, WeightsError
+from text2art.errors import PaletteError, WeightsError
 from text2art.palettes import BUILTIN, files_of, parse_palette
 from text2art.palettes.colors import to_hex
 from text2art.presets import PRESETS
@@ -27,12 +27,15 @@ from text2art.studio.api import wishes
 from text2art.studio.api.bodies import file_body
 from text2art.studio.api.context import Ctx
 from text2art.studio.config import Caps
+from text2art.studio.faults import about, fault, reading
 from text2art.studio.restore import restore
 from text2art.styles.catalog import CATEGORIES, styles
 from text2art.weights.words import starter_words
 
 router = APIRouter(tags=["catalog"])
 _LONGEST_PROMPTS = 20_000  # characters
+_MOST_UNKNOWN = 10  # words of a prompt that are told, and of a request that are compared
+_LONGEST_WORD = 40  # characters
 _WORD = re.compile(r"[^\W\d_]+")
 _KEPT = {"Cache-Control": "private, max-age=300"}
 _TITLES = {
@@ -213,10 +216,11 @@ def palettes_list(response: Response) -> Palettes:
 @router.post("/palettes/read")
 def palette_read(asked: PaletteText) -> Colors:
     """Read a palette in words into colors."""
-    named = files_of(asked.palette)
-    if named:
-        raise PaletteError(f"the palette names the file {named[0][:80]!r}: write its colors")
-    return Colors(colors=["#" + to_hex(color) for color in parse_palette(asked.palette)])
+    with about("palette"):
+        named = files_of(asked.palette)
+        if named:
+            raise PaletteError(f"the palette names the file {named[0][:80]!r}: write its colors")
+        return Colors(colors=["#" + to_hex(color) for color in parse_palette(asked.palette)])
 
 
 @router.post("/prompt")
@@ -224,16 +228,17 @@ def prompt(asked: PromptText) -> PromptReading:
     """Say how prompts are read: what the seed chooses, weights, windows, regions, unknown words."""
     texts = [asked.prompts] if isinstance(asked.prompts, str) else asked.prompts
     if sum(map(len, texts)) > _LONGEST_PROMPTS:
-        raise SettingsError(f"prompts: more than {_LONGEST_PROMPTS} characters")
-    settings = Settings.of(prompts=texts, styles=asked.styles, seed=asked.seed)
+        raise fault("prompts", f"prompts: more than {_LONGEST_PROMPTS} characters")
+    said = {"prompts": texts, "styles": asked.styles, "seed": asked.seed}
+    settings = reading(said, lambda given: Settings.of(**given))
     seed = settings.seed if settings.seed is not None else 0
     chosen = wildcards.expand(settings.prompts, seed)
-    words = _vocabulary()
+    told = _Unknown(_vocabulary())
     return PromptReading(
         combinations=wildcards.combinations(settings.prompts),
         seed=seed,
         prompts=list(chosen),
-        scenes=[[_prompt(one, words) for one in scene] for scene in parse_story(chosen)],
+        scenes=[[_prompt(one, told) for one in scene] for scene in parse_story(chosen)],
     )
 
 
@@ -276,7 +281,8 @@ async def recall(request: Request, context: Ctx) -> Recalled:
             version=found.version,
         )
 
-    return await anyio.to_thread.run_sync(read)
+    with about("file"):
+        return await anyio.to_thread.run_sync(read)
 
 
 @functools.lru_cache(maxsize=4)
@@ -344,16 +350,36 @@ def _vocabulary() -> frozenset[str]:
         return frozenset()
 
 
-def _prompt(one: Prompt, words: frozenset[str]) -> PromptShape:
+def _prompt(one: Prompt, told: _Unknown) -> PromptShape:
     notices = list(number_notices([one]))
-    if words and not one.is_image:
-        found = dict.fromkeys(_WORD.findall(one.text.lower()))
-        unknown = [_described(word, words) for word in found if word not in words]
-        if unknown:
-            notices.append(f"the starter does not know {', '.join(unknown[:10])}")
+    unknown = [] if one.is_image else told.of(one.text)
+    if unknown:
+        notices.append(f"the starter does not know {', '.join(unknown)}")
     return PromptShape(**lint.as_values(one), explain=lint.explain(one), notices=notices)
 
 
-def _described(word: str, words: frozenset[str]) -> str:
-    near = difflib.get_close_matches(word, (known for known in words if len(known) > 2), n=3)
-    return f"{word!r} (nearest: {', '.join(near)})" if near else repr(word)
+class _Unknown:
+    """Tells which words the starter does not know, and of the first few what they are near to.
+
+    Looking for what is near takes long: as often as people mistype, not as often as they can.
+    """
+
+    def __init__(self, words: frozenset[str]) -> None:
+        self._words = words
+        self._described: dict[str, str] = {}
+
+    def of(self, text: str) -> list[str]:
+        """Return words of a text as messages give them; none where no word is known at all."""
+        found = dict.fromkeys(_WORD.findall(text.lower())) if self._words else ()
+        unknown = [word for word in found if word not in self._words][:_MOST_UNKNOWN]
+        return [self._describe(word) for word in unknown]
+
+    def _describe(self, word: str) -> str:
+        if word not in self._described and len(self._described) < _MOST_UNKNOWN:
+            near = _near(word[:_LONGEST_WORD], self._words)
+            self._described[word] = f" (nearest: {', '.join(near)})" if near else ""
+        return repr(word[:_LONGEST_WORD]) + self._described.get(word, "")
+
+
+def _near(word: str, words: frozenset[str]) -> list[str]:
+    return difflib.get_close_matches(word, (known for known in words if len(known) > 2), n=3)

@@ -19,6 +19,7 @@ from text2art.studio.api.context import Context, Ctx, Who
 from text2art.studio.api.errors import Refusal
 from text2art.studio.api.handing_in import owner_of
 from text2art.studio.api.routes.jobs import JobId
+from text2art.studio.faults import about
 from text2art.studio.model import NotFound
 from text2art.studio.ratelimit import Limit, require
 from text2art.studio.store import upload_key
@@ -154,12 +155,14 @@ async def upload(request: Request, response: Response, context: Ctx, caller: Who
         url = body.get("url") if isinstance(body, dict) and len(body) == 1 else None
         if not isinstance(url, str):
             raise Refusal(422, "the body names no picture", 'Send {"url": "https://..."}.', "url")
-        made = await context.uploads.fetch(owner_id, url)
+        with about("url"):
+            made = await context.uploads.fetch(owner_id, url)
     else:
         sent = await file_body(request, context.config.caps.upload_bytes)
-        made = await anyio.to_thread.run_sync(
-            context.uploads.receive, owner_id, sent.data, sent.name
-        )
+        with about("file"):
+            made = await anyio.to_thread.run_sync(
+                context.uploads.receive, owner_id, sent.data, sent.name
+            )
     shape = upload_shape(made)
     response.headers["Location"] = shape.url
     return shape

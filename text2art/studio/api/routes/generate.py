@@ -10,11 +10,11 @@ import anyio
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from text2art.errors import SettingsError
 from text2art.studio.api import handing_in, shapes, wishes
 from text2art.studio.api.bodies import json_body
 from text2art.studio.api.context import Context, Ctx, Who
 from text2art.studio.api.errors import Refusal
+from text2art.studio.faults import fault
 from text2art.studio.model import Job, State
 
 router = APIRouter(tags=["jobs"])
@@ -109,16 +109,17 @@ def settings_of(sent: Mapping[str, Any]) -> dict[str, Any]:
     """
     unknown = [name for name in sent if name not in _NAMES]
     if unknown:
-        raise SettingsError(
+        raise fault(
+            unknown[0][:60],
             f"the form has no field {unknown[0][:60]!r}. There are: {', '.join(_NAMES)}; "
-            "POST /api/v1/jobs takes every setting"
+            "POST /api/v1/jobs takes every setting",
         )
     values: dict[str, Any] = {"prompts": "Underwater City", "quality": "draft"}
     values |= {name: value for name, value in sent.items() if value not in (None, "")}
     style = str(values.pop("style", "image"))
     chosen = STYLES.get("".join(c for c in style.lower() if c.isalpha()))
     if chosen is None:
-        raise SettingsError(f"style {style[:60]!r} is not known: image, painting or pixel art")
+        raise fault("style", f"style {style[:60]!r} is not known: image, painting or pixel art")
     return {**values, **chosen}
 
 
@@ -132,7 +133,7 @@ async def _sent(request: Request) -> dict[str, Any]:
     elif kind or await request.body():
         body = await json_body(request, optional=True)
         if not isinstance(body, dict):
-            raise SettingsError('send a JSON object, as {"prompts": "Underwater City"}')
+            raise fault("body", 'send a JSON object, as {"prompts": "Underwater City"}')
         values |= body
     return values
 
@@ -159,10 +160,18 @@ async def _picture(request: Request, context: Context, job: Job, owner_id: str) 
                 continue
     files = (view.job.result or {}).get("files", {})
     if view.job.state is not State.DONE or "png" not in files:
-        reason = view.job.error or f"the job is {view.job.state.value}"
-        raise Refusal(
-            503 if not view.job.state.ended else 422, reason, f"See {shapes.job_url(job.id)}."
-        )
+        raise _none(view.job)
     data = await anyio.to_thread.run_sync(context.studio.store.get, files["png"])
     location = {"Content-Location": shapes.job_url(job.id)}
     return Response(data, media_type="image/png", headers=location)
+
+
+def _none(job: Job) -> Refusal:
+    """Return why there is no picture: not yet, not any more, or not of this."""
+    reason = job.error or f"the job is {job.state.value}"
+    hint = f"See {shapes.job_url(job.id)}."
+    if not job.state.ended:
+        return Refusal(503, reason, hint)
+    if job.state is State.FAILED:
+        return Refusal(422, reason, hint, "prompts")
+    return Refusal(409, reason, hint)

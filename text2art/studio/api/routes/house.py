@@ -14,6 +14,7 @@ from text2art import __version__
 from text2art.studio.api.callers import Caller
 from text2art.studio.api.context import Context, Ctx, Who, require_admin
 from text2art.studio.api.metrics import Family, render
+from text2art.studio.api.routes import mail
 from text2art.studio.db.engine import reading
 from text2art.studio.db.tables import emails
 from text2art.studio.mail.opening import sends_mail
@@ -164,6 +165,7 @@ def _families(context: Context) -> list[Family]:
             "Since this web process started.",
             {(): time.monotonic() - context.started},
         ),
+        *mail.families(context),
         *context.counted.families(),
     ]
 

@@ -11,6 +11,7 @@ from text2art.studio.api import handing_in, shapes, wishes
 from text2art.studio.api.bodies import json_body
 from text2art.studio.api.context import Context, Ctx, Who, require_admin
 from text2art.studio.api.shapes import JobList, JobShape, Likes
+from text2art.studio.faults import about
 from text2art.studio.model import State
 
 router = APIRouter(tags=["jobs"])
@@ -55,13 +56,14 @@ def list_mine(
     limit: PageSize = 50,
 ) -> JobList:
     """Return your jobs, newest first."""
-    page = context.studio.list_mine(
-        caller.owner_id,
-        state=State(state) if state else None,
-        batch_id=batch_id,
-        cursor=cursor,
-        limit=limit,
-    )
+    with about("cursor"):
+        page = context.studio.list_mine(
+            caller.owner_id,
+            state=State(state) if state else None,
+            batch_id=batch_id,
+            cursor=cursor,
+            limit=limit,
+        )
     return JobList(jobs=[shapes.job(view) for view in page.jobs], next=page.next)
 
 
@@ -178,9 +180,10 @@ def gallery(
     limit: PageSize = 50,
 ) -> JobList:
     """Return published pictures, newest first."""
-    page = context.studio.gallery(
-        caller.owner_id, words=q, drawer=drawer, liked=liked, cursor=cursor, limit=limit
-    )
+    with about("cursor"):
+        page = context.studio.gallery(
+            caller.owner_id, words=q, drawer=drawer, liked=liked, cursor=cursor, limit=limit
+        )
     return JobList(jobs=[shapes.job(view) for view in page.jobs], next=page.next)
 
 

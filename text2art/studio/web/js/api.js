@@ -92,6 +92,8 @@ export const api = {
   publish: (id, on) => ask(`${of(id)}/publish`, { method: on ? "POST" : "DELETE" }),
   hide: (id, on) => ask(`${of(id)}/hide`, { method: on ? "POST" : "DELETE" }),
   gallery: (values = {}, signal) => ask(`/gallery${query(values)}`, { signal }),
+  letters: () => ask("/admin/mail"),
+  sendLetter: (id) => ask(`/admin/mail/${encodeURIComponent(id)}/send`, { method: "POST" }),
   pause: (on) => ask(`/admin/${on ? "pause" : "resume"}`, { method: "POST" }),
   upload: (file) => ask("/uploads", { method: "POST", body: form(file) }),
   uploadFrom: (url) => ask("/uploads", { method: "POST", json: { url } }),

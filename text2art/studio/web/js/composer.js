@@ -24,19 +24,20 @@ export class Composer {
     this.onSubmitted = onSubmitted;
     this.pending = null; // what was sent and not answered: a second try must not draw it twice
     const field = (name) => schema.fields.find((row) => row.name === name);
+    this.parts = new Map(); // by their settings: those that have a place of their own
     this.form = settingsForm(schema, me);
     this.button = h("button.button.primary.draw", { type: "submit" }, icon("brush"), h("span", {}, "Draw"), h("kbd", { "aria-hidden": "true" }, /Mac|iPhone|iPad/.test(navigator.platform) ? "⌘ ↵" : "Ctrl ↵"));
     this.element = h(
       "form.composer",
       { id: "composer", novalidate: true, "aria-label": "What to draw", onsubmit: (event) => (event.preventDefault(), this.submit()) },
       promptBox(),
-      drawerTiles(schema.drawers),
-      styleChips(styles),
-      qualitySegments(field("quality"), schema.presets),
-      aspectSegments(),
-      paletteEditor(palettes.palettes),
-      initImage(),
-      seedBox(),
+      this.#part("drawer", drawerTiles(schema.drawers)),
+      this.#part("styles", styleChips(styles)),
+      this.#part("quality", qualitySegments(field("quality"), schema.presets)),
+      this.#part("aspect", aspectSegments()),
+      this.#part("palette", paletteEditor(palettes.palettes)),
+      this.#part("init_image", initImage()),
+      this.#part("seed", seedBox()),
       h("fieldset.choice", {}, h("legend", {}, "Afterwards"), publicSwitch(me)),
       this.form.element,
       h("p.row.foot", {}, h("button.link", { type: "button", onclick: () => this.showCode() }, icon("code"), "Copy as curl, Python or command"), h("button.link", { type: "button", onclick: () => this.reset() }, "Back to the defaults")),
@@ -76,10 +77,26 @@ export class Composer {
     }
   }
 
+  /** Keep a part of the form, with a place below it for what is wrong with its setting. */
+  #part(name, element) {
+    const trouble = h("p.field-error", { hidden: true, role: "alert" });
+    draft.onChange((names) => names.has(name) && (trouble.hidden = true));
+    const part = h("div.part", { dataset: { part: name } }, element, trouble);
+    part.complain = (error) => {
+      fill(trouble, [error.message, error.hint].filter(Boolean).join(" "));
+      trouble.hidden = false;
+      (element.querySelector("input:checked, input:not([type=file]), button") ?? element).focus();
+      part.scrollIntoView({ block: "center" });
+    };
+    this.parts.set(name, part);
+    return part;
+  }
+
   /** Show an error where it belongs. */
   refuse(error) {
     const field = error.field || "";
     if (error.status === 422 && field === "prompts") promptError(error);
+    else if (error.status === 422 && this.parts.has(field)) this.parts.get(field).complain(error);
     else if (error.status === 422 && this.form.rows.has(field)) {
       this.form.element.open = true;
       this.form.rows.get(field).complain(error);

@@ -12,6 +12,7 @@ export class Picture {
     this.url = "";
     this.wanted = "";
     this.busy = false;
+    this.era = 0; // of what was cleared away, nothing that is still being decoded may come
   }
 
   /** Show a picture; while one is being decoded only the latest wish is kept. */
@@ -25,8 +26,10 @@ export class Picture {
     this.busy = true;
     while (this.wanted && this.wanted !== this.url) {
       const next = this.wanted;
+      const { era } = this;
       const image = h("img", { src: next, draggable: "false" });
       const decoded = await image.decode().then(() => true, () => false);
+      if (era !== this.era) continue;
       if (next !== this.wanted && !decoded) continue;
       if (!decoded) {
         this.wanted = "";
@@ -65,6 +68,7 @@ export class Picture {
   }
 
   clear() {
+    this.era += 1;
     this.url = this.wanted = "";
     this.frame.replaceChildren();
     this.glow.getContext("2d").clearRect(0, 0, 12, 12);
@@ -72,6 +76,7 @@ export class Picture {
 
   /** Put something else in the frame: words while there is no picture, a film. */
   hold(element, ratio = 1) {
+    this.era += 1;
     this.url = this.wanted = "";
     this.element.style.setProperty("--ratio", String(ratio));
     this.frame.classList.remove("pixelated");

@@ -4,6 +4,7 @@ import { api } from "./api.js";
 import { $, fill, h } from "./dom.js";
 import { ago, clipped, counted } from "./format.js";
 import { icon } from "./icons.js";
+import { lettersButton } from "./letters.js";
 import { complain } from "./overlay.js";
 import { isPixelArt } from "./picture.js";
 import { statusOf } from "./stage.js";
@@ -19,6 +20,7 @@ export class Queue {
     this.button = $("#queue-button");
     this.count = $("#queue-count");
     this.list = h("div.queue-lists");
+    this.letters = lettersButton();
     this.foot = h("div.queue-foot");
     this.element = h(
       "aside.queue",
@@ -52,6 +54,7 @@ export class Queue {
     this.button.setAttribute("aria-expanded", String(open));
     if (open) {
       this.show();
+      if (this.me.admin) this.letters.load();
       this.element.querySelector("h2").focus();
     } else this.button.focus();
   }
@@ -72,7 +75,7 @@ export class Queue {
       this.#part("Lately", lately),
       going.length || lately.length ? null : h("p.nothing", {}, "Nothing waits. What you draw lines up here, and goes on when you close the page."),
     );
-    fill(this.foot, this.me.admin ? this.#pause() : null);
+    fill(this.foot, this.me.admin ? [this.#pause(), this.letters.element] : null);
     if (focused) this.list.querySelector(`[data-job="${CSS.escape(focused)}"] button`)?.focus();
   }
 

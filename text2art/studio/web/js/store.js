@@ -25,7 +25,6 @@ export function put(answer) {
   const job = { ...known, ...answer };
   job.frames = merged(known?.frames ?? [], answer.frames ?? []);
   job.curve = known?.curve ?? [];
-  if (isOver(job) && !job.result) job.preview = null; // it ended before there was a picture
   jobs.set(job.id, job);
   tell(job, known && known.state !== job.state ? "state" : "job");
   return job;
@@ -39,24 +38,38 @@ export function drop(id) {
   tell({ ...job, gone: true }, "gone");
 }
 
-/** Fetch a job with all its frames, and the points of its curve. */
-export async function fetchJob(id) {
-  const job = put(await api.job(id));
-  await fetchCurve(job);
-  return job;
+let turn = 0;
+const answered = new Map();
+
+/** Ask how a job stands. An answer that a later question's has overtaken is of no use any more. */
+async function look(id) {
+  const mine = (turn += 1);
+  const answer = await api.job(id);
+  if (mine < (answered.get(id) ?? 0) && jobs.has(id)) return jobs.get(id);
+  answered.set(id, mine);
+  return put(answer);
 }
 
-async function fetchCurve(job) {
-  if (job.curve.length || !job.mine) return;
+/** Fetch a job with all its frames, and the points of its curve. */
+export async function fetchJob(id) {
+  const job = await look(id);
+  await fetchCurve(job);
+  return jobs.get(id) ?? job;
+}
+
+async function fetchCurve({ id, curve, mine }) {
+  if (curve.length || !mine) return;
   // Events are the curve's only record; without them the picture is no worse.
   let after = 0;
   for (let page = 0; page < 20; page += 1) {
-    const answer = await ask(`/jobs/${job.id}/events?after=${after}`).catch(() => ({ events: [] }));
+    const answer = await ask(`/jobs/${id}/events?after=${after}`).catch(() => ({ events: [] }));
+    const job = jobs.get(id); // as it stands now: meanwhile it went on
+    if (!job) return;
     for (const event of answer.events) takePoint(job, event);
     if (!answer.events.length || answer.next === after) break;
     after = answer.next;
   }
-  tell(job, "score");
+  tell(jobs.get(id), "score");
 }
 
 /** Take over what happened to a job. */
@@ -101,7 +114,7 @@ export function refresh(id) {
   const asked = new Promise((resolve) => setTimeout(resolve, 30)).then(async () => {
     waiting.delete(id);
     try {
-      return put(await api.job(id));
+      return await look(id);
     } catch (error) {
       if (error.status === 404) drop(id);
       return null;
