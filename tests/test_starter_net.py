@@ -54,7 +54,7 @@ def test_cutting_the_context_changes_nothing(folder: Path) -> None:
     tokens = model.tokenize(["a cat", "a sailboat on the sea, watercolor"])
     cut = model.encode_text(tokens)
     rows = model.rows[tokens]
-    whole = model.text(rows)  # open_clip's own forward over the full context
+    whole = model.text(rows)  # the whole context, as open_clip reads it
     assert torch.allclose(cut, whole, atol=1e-5)
     assert torch.allclose(model.encode_text(tokens[:1]), cut[:1], atol=1e-5)
 
