@@ -28,7 +28,11 @@ def running(tmp_path_factory: pytest.TempPathFactory, prepared_file: Path) -> It
     words = data / "words.txt"
     words.write_text("banana\n")
     (data / "studio.db").write_bytes(prepared_file.read_bytes())
-    options = {"prompt_filter": f"words:{words}", "mail_transport": "null", "mail_from": "a@b.org"}
+    options: dict[str, Any] = {
+        "prompt_filter": f"words:{words}",
+        "mail_transport": "null",
+        "mail_from": "a@b.org",
+    }
     with site(data, f"sqlite:///{data / 'studio.db'}", workers=1, **options) as one:
         yield one
 
@@ -138,6 +142,7 @@ def test_a_refused_job_names_the_field(
         ("POST", "/api/v1/prompt", {"json": {"prompts": "a", "styles": "nosuch"}}, "styles"),
         ("POST", "/api/v1/prompt", {"json": {"prompts": "a" * 20_001}}, "prompts"),
         ("POST", "/api/v1/prompt", {"json": {}}, "prompts"),
+        ("POST", "/api/v1/prompt", {"json": {"prompts": "{|}"}}, "prompts"),
         ("POST", "/api/v1/palettes/read", {"json": {"palette": "red, blu"}}, "palette"),
         ("POST", "/api/v1/palettes/read", {"json": {"palette": "@/etc/passwd"}}, "palette"),
         ("POST", "/api/v1/palettes/read", {"json": "x"}, "body"),

@@ -203,9 +203,12 @@ def test_few_unknown_words_are_looked_up(
     """Finding what a mistyped word is near to takes long, and a prompt has room for hundreds."""
     looked: list[str] = []
     near = catalog._near
-    monkeypatch.setattr(
-        catalog, "_near", lambda word, all_: looked.append(word) or near(word, all_)
-    )
+
+    def noted(word: str, words: frozenset[str]) -> list[str]:
+        looked.append(word)
+        return near(word, words)
+
+    monkeypatch.setattr(catalog, "_near", noted)
     letters = "bcdfghjklm"
     words = [f"zq{a}{b}{c}" for a in letters for b in letters for c in letters]
     texts = [" ".join(words[start : start + 300]) for start in (0, 300, 600)]

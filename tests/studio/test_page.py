@@ -233,8 +233,13 @@ def test_late_answers_change_nothing_that_is_newer(
 def test_the_administrator_sends_again_what_was_not_delivered(
     visitor: browser.Visitor, puppet: Puppet
 ) -> None:
-    letter = {"id": "0" * 26, "kind": "webhook", "job_id": None, "place": "hooks.example"}
-    letter |= {"attempts": 10, "reason": "<b>the server says 500</b>", "created": 1e9}
+    letter: dict[str, Any] = {"id": "0" * 26, "kind": "webhook", "place": "hooks.example"}
+    letter |= {
+        "job_id": None,
+        "attempts": 10,
+        "reason": "<b>the server says 500</b>",
+        "created": 1e9,
+    }
     left = [letter]
     sent: list[str] = []
 

@@ -232,14 +232,15 @@ def prompt(asked: PromptText) -> PromptReading:
     said = {"prompts": texts, "styles": asked.styles, "seed": asked.seed}
     settings = reading(said, lambda given: Settings.of(**given))
     seed = settings.seed if settings.seed is not None else 0
-    chosen = wildcards.expand(settings.prompts, seed)
     told = _Unknown(_vocabulary())
-    return PromptReading(
-        combinations=wildcards.combinations(settings.prompts),
-        seed=seed,
-        prompts=list(chosen),
-        scenes=[[_prompt(one, told) for one in scene] for scene in parse_story(chosen)],
-    )
+    with about("prompts"):  # what the choices come to may be no prompts
+        chosen = wildcards.expand(settings.prompts, seed)
+        return PromptReading(
+            combinations=wildcards.combinations(settings.prompts),
+            seed=seed,
+            prompts=list(chosen),
+            scenes=[[_prompt(one, told) for one in scene] for scene in parse_story(chosen)],
+        )
 
 
 @router.post(
