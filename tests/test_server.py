@@ -308,7 +308,8 @@ def test_sse_pictures_arrive_while_it_runs_and_leaving_cancels(server: Server) -
         json={"input": LONG},
         headers={"Accept": "text/event-stream"},
     ) as response:
-        first = next(body for name, body in events(response) if name == "output")
+        story = events(response)  # held on to: an iterator that is given up closes the connection
+        first = next(body for name, body in story if name == "output")
         assert picture(first["chunk"]).size == (64, 64)
         assert server.status() == "BUSY"
     server.wait_for("READY")

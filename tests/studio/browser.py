@@ -17,7 +17,7 @@ _ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-PATIENCE = 8000  # milliseconds
+PATIENCE = 20_000  # milliseconds
 
 
 @contextlib.contextmanager
