@@ -4,6 +4,9 @@ PROMPT ?= a red apple on a blue background
 ARGS ?=
 OUT ?= outputs/draw.png
 BIN := .venv/bin
+# Files of tests go to as many processes as there are cores; many of them wait most of the time. In
+# the order of their names: the long ones are not the last.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup draw test test-all lint format sheet bench clean help
 
@@ -25,10 +28,10 @@ draw: setup  ## draw PROMPT with the starter models into OUT; more settings in A
 	$(BIN)/text2art draw "$(PROMPT)" --out "$(OUT)" $(ARGS)
 
 test: setup  ## run the tests that need no GPU and no patience
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 test-all: setup  ## run every test, the slow ones too
-	$(BIN)/python -m pytest -m 'not gpu'
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m 'not gpu'
 
 lint: setup  ## check style, types, layers and generated files
 	$(BIN)/ruff format --check .

@@ -24,6 +24,8 @@ TOY: dict[str, Any] = {
     "seed": 7,
 }
 
+_LEFT_OUT = pytest.StashKey[int]()
+
 
 def pytest_configure() -> None:
     """Compute on one thread, since many tests run side by side, and time nothing."""
@@ -71,13 +73,27 @@ def cli(here: Path, capfd: pytest.CaptureFixture[str]) -> Cli:
     return call
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that prints how many tests were left out, where there are several."""
+    told = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        reporter = session.config.pluginmanager.getplugin("terminalreporter")
+        told["left_out"] = len(reporter.stats.get("deselected", []))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear it: each process leaves out the same ones."""
+    node.config.stash[_LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", 0)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Say in one line each what was skipped and why."""
     reasons: Counter[str] = Counter()
     for report in terminalreporter.stats.get("skipped", []):
         longrepr = report.longrepr
         reasons[str(longrepr[2] if isinstance(longrepr, tuple) else longrepr)] += 1
-    left_out = len(terminalreporter.stats.get("deselected", []))
+    left_out = len(terminalreporter.stats.get("deselected", [])) or config.stash.get(_LEFT_OUT, 0)
     for reason, count in sorted(reasons.items()):
         terminalreporter.write_line(f"skipped {count}: {reason.removeprefix('Skipped: ')}")
     if left_out:

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from text2art.errors import InputFileError
-from text2art.media import web
+from text2art.media import rasterize, web
 from text2art.media.addresses import is_public
 from text2art.media.load import decode_picture, load_picture
 
@@ -213,6 +213,23 @@ def test_a_picture_from_a_url(server: tuple[str, dict[str, Answer]]) -> None:
     answers["/moved"] = redirects("/a.png?x=1")
     assert load_picture(f"{url}/a.png?x=1").tobytes() == picture().tobytes()
     assert load_picture(f"{url}/moved").size == (7, 5)
+
+
+def test_an_svg_from_a_url_is_drawn_apart(
+    server: tuple[str, dict[str, Answer]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("resvg_py")
+    url, answers = server
+    head = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10">'
+    dashes = b'<path d="M0 0L1000 1000" stroke="red" stroke-dasharray="0.001"/>' * 1000
+    answers["/good"] = sends(head + b'<rect width="5" height="5"/></svg>')
+    answers["/bad"] = sends(head + dashes + b"</svg>")
+    monkeypatch.setattr(rasterize, "_drawn", None)  # it is not drawn in this process
+    monkeypatch.setattr(rasterize, "_SECONDS", 5)
+    monkeypatch.setattr(rasterize, "CPU_SECONDS", 1)
+    assert load_picture(f"{url}/good").size == (1024, 1024)
+    with pytest.raises(InputFileError, match="/bad' takes too much time"):
+        load_picture(f"{url}/bad")
 
 
 def test_the_host_header_names_the_host(server: tuple[str, dict[str, Answer]]) -> None:

@@ -17,6 +17,8 @@ from torch import Tensor
 
 from benchmarks.quality.__main__ import main
 from benchmarks.quality.blind import natural, painted
+from benchmarks.quality.chart import ticks
+from benchmarks.quality.curve import Course, Line
 from benchmarks.quality.drawing import Picture, overrides, variant
 from benchmarks.quality.figures import compare_table, look, subject_table, top
 from benchmarks.quality.judge import Eye, as_jpeg, blurred, common, taught, whole
@@ -333,6 +335,49 @@ def test_rank_draws_judges_and_judges_again(here: Path, run: Run, judge: str) ->
     assert "rows differ" in run(*words, "cuts=3", "--resume")[2]
 
 
+def test_scores_are_told_by_the_clock(here: Path, run: Run, judge: str) -> None:
+    words = ("curve", "--subjects", "2", "--judge", judge, "--chart", "curve.svg", *QUICK)
+    few, many = "few: iterations=2", "many: iterations=9 drawer=pixel"
+    status, out, err = run(*words, "--variant", few, "--variant", many)
+    assert status == 0, err
+    assert "2/2 many" in err
+    last = out.strip().splitlines()[-2:]
+    assert last[0].startswith("| few | ")
+    assert last[0].endswith(" | 1.0 |")
+    assert last[1].startswith("| many | ")
+    pieces = Path("curve.svg").read_text().split("<polyline")
+    assert "few" in pieces[-1] + pieces[-3]
+    assert "many" in pieces[-1]
+
+
+def test_a_line_is_what_was_there_at_the_time() -> None:
+    slow = Course([1.0, 4.0, 9.0], [0.1, 0.2, 0.6], [False, False, True])
+    quick = Course([2.0, 3.0], [0.3, 0.4], [False, True])
+    line = Line("both", [slow, quick])
+    assert [line.score(t) for t in (0, 2.5, 3, 5, 100)] == pytest.approx([0.2, 0.2, 0.25, 0.3, 0.5])
+    assert (str(line.first(5))[:4], str(line.first(100))[:4]) == ("0.50", "1.00")
+    assert line.end == 6.0
+    assert line.reaches(0.25) == 3.0
+    assert line.reaches(0.5) == 9.0
+    assert line.reaches(0.51) is None
+    falls = Line("falls", [Course([1.0, 2.0, 3.0], [0.5, 0.1, 0.5], [True] * 3)])
+    assert falls.reaches(0.4) == 3.0
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0, 10, [0, 2.5, 5, 7.5, 10]),
+        (0, 38.9, [0, 10, 20, 30, 40]),
+        (0.31, 0.66, [0.3, 0.4, 0.5, 0.6, 0.7]),
+        (-1, 1, [-1, -0.5, 0, 0.5, 1]),
+        (2, 2, [2, 2.25]),
+    ],
+)
+def test_ticks_are_round_and_enclose(low: float, high: float, expected: list[float]) -> None:
+    assert ticks(low, high) == pytest.approx(expected)
+
+
 def test_a_judge_that_guides_is_called_out(here: Path, run: Run, judge: str) -> None:
     few = ("--subjects", "1", "--set", "perceptor=starter", "iterations=1", "size=32x32", "cuts=1")
     _, out, _ = run("compare", "--judge", judge, *few, "--variant", "now:")
@@ -352,6 +397,8 @@ def test_a_judge_that_guides_is_called_out(here: Path, run: Run, judge: str) -> 
         (("rank", "--judge", "nowhere"), "python -m training.make"),
         (("compare", "--variant", "nameless"), "has no name"),
         (("compare", "--variant", "a:", "--variant", "a: cuts=3"), "different names"),
+        (("curve", "--variant", "a: cutz=3"), "cutz"),
+        (("curve", "--variant", "a:", "--variant", "a: cuts=3"), "different names"),
         (("sheet", "--drawer", "pyramd", "--out", "x"), "unknown drawer"),
         (("sheet", "--count", "100000", "--out", "x"), "subjects can be asked"),
         (("score", "nowhere", "answers.txt"), "cannot be read"),
@@ -360,7 +407,7 @@ def test_a_judge_that_guides_is_called_out(here: Path, run: Run, judge: str) -> 
 def test_bad_input_is_one_clear_line(
     run: Run, judge: str, words: tuple[str, ...], said: str
 ) -> None:
-    if words[0] in ("rank", "compare") and "--judge" not in words:
+    if words[0] in ("rank", "compare", "curve") and "--judge" not in words:
         words = (*words, "--judge", judge)
     status, out, err = run(*words)
     assert status == 1

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from text2art import fields, registry
+from text2art import explain, fields, registry
 from text2art.errors import PromptError, SettingsError, UnknownComponent
 from text2art.presets import PRESETS
 from text2art.settings import MAX_SEED, Settings
@@ -101,6 +101,30 @@ def test_says_what_is_wrong_in_one_line(values: dict[str, object], message: str)
         Settings.of(**values)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_near_names_are_looked_for_a_few_times_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking among hundreds of names takes milliseconds, and a request has room for hundreds."""
+    looked: list[str] = []
+
+    def noted(given: str, known: object) -> str:
+        looked.append(given)
+        return " Did you mean 'x'?"
+
+    monkeypatch.setattr(explain, "did_you_mean", noted)
+    with pytest.raises(SettingsError) as caught:
+        Settings.of(**{f"unknown{n}": 1 for n in range(40)}, pixel={"cels": 1})
+    assert len(looked) == 5
+    told = str(caught.value)
+    assert told.count("Did you mean") == 5
+    assert all(f"unknown setting 'unknown{n}'." in told for n in range(40))
+
+
+def test_a_mistyped_name_among_few_is_told() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.of(iteratons=1, pixel={"cels": 1})
+    assert "'iteratons'. Did you mean 'iterations'?" in str(caught.value)
+    assert "'pixel.cels'. Did you mean 'cells'?" in str(caught.value)
 
 
 def test_errors_keep_their_kind() -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,18 +51,36 @@ def calling(*words: str) -> str:
 # ---- what is not imported ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("words", [["--version"], ["--help"]])
-def test_help_and_version_import_next_to_nothing(words: list[str]) -> None:
-    assert imported(calling(*words), *HEAVY) == []
+def imported_by(commands: Sequence[Sequence[str]], *names: str) -> dict[str, list[str]]:
+    """Return which of these modules are imported after each command.
+
+    The commands run one after the other in one process: what one imports stays imported.
+    """
+    code = "import json, sys\nfound = {}\n"
+    for words in commands:
+        there = f"[n for n in {names} if n in sys.modules]"
+        code += calling(*words) + f"found[{' '.join(words)!r}] = {there}\n"
+    code += "print()\nprint(json.dumps(found))"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    found: dict[str, list[str]] = json.loads(answer.stdout.splitlines()[-1])
+    assert len(found) == len(commands)
+    return found
 
 
-@pytest.mark.parametrize(
-    "words",
-    [["list", "drawers"], ["list", "settings"], ["draw", "--help"], ["grid", "--help"],
-     ["again", "--help"], ["resume", "--help"], ["vary", "--help"], ["weights", "list"]],
-)  # fmt: skip
-def test_what_does_not_draw_imports_neither_torch_nor_numpy(words: list[str]) -> None:
-    assert imported(calling(*words), "torch", "numpy") == []
+def test_help_and_version_import_next_to_nothing() -> None:
+    found = imported_by([["--version"], ["--help"]], *HEAVY)
+    assert not any(found.values()), found
+
+
+def test_what_does_not_draw_imports_neither_torch_nor_numpy() -> None:
+    commands = [
+        ["list", "drawers"], ["list", "settings"], ["draw", "--help"], ["grid", "--help"],
+        ["again", "--help"], ["resume", "--help"], ["vary", "--help"], ["weights", "list"],
+    ]  # fmt: skip
+    found = imported_by(commands, "torch", "numpy")
+    assert not any(found.values()), found
 
 
 def test_lists_of_components_do_without_the_settings() -> None:
@@ -72,8 +91,10 @@ def test_the_package_itself_imports_nothing_heavy() -> None:
     assert imported("import text2art", *HEAVY) == []
 
 
-def test_drawing_leaves_open_clip_and_the_compiler_alone(here: Path) -> None:
-    words = [word for word in TINY if "perceptor" not in word]
+@pytest.mark.parametrize("drawer", ["pixel", "vqgan"])
+def test_drawing_leaves_open_clip_and_the_compiler_alone(here: Path, drawer: str) -> None:
+    words = [word for word in TINY if not re.search("perceptor|drawer", word)]
+    words.append(f"--drawer={drawer}")
     code = calling("draw", "a red apple", *words, "--perceptor=starter", "-q", "-o", "a.png")
     heavy = ("torch._dynamo", "torchvision", "open_clip", "timm", "numba")
     assert imported(code, "torch", *heavy) == ["torch"]

@@ -314,6 +314,16 @@ def test_a_document_type_without_declarations_is_fine(tmp_path: Path) -> None:
     assert read_record(path) == RECORD
 
 
+def test_the_record_is_found_wherever_it_lies(tmp_path: Path) -> None:
+    """Behind and within tokens that are longer than what is read at a time."""
+    path = tmp_path / "far.svg"
+    record = escape(json.dumps(RECORD))
+    for before in ("<!--" + "x" * 900_000 + "-->", "\n" * 300_000, f'<g a="{"y" * 500_000}"/>'):
+        text = BODY.replace("<text2art", before + "<text2art")
+        path.write_text(text.format(record) + "<!-- end -->")
+        assert read_record(path) == RECORD
+
+
 # ---- from outside ------------------------------------------------------------------------------
 
 TINY: dict[str, Any] = {

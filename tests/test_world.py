@@ -298,7 +298,7 @@ def test_a_relation_is_inverted_or_its_things_exchanged() -> None:
 
 def test_sprites_are_premultiplied_and_named(rendered: Sprites) -> None:
     textures = rendered.textures
-    assert textures.shape[1:] == (5, 64, 64)
+    assert textures.shape[1:] == (6, 64, 64)
     assert textures.min() >= 0
     assert textures.max() <= 1.001
     assert (textures[:, :3] <= textures[:, 3:4] + 1e-4).all()

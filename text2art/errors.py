@@ -17,7 +17,14 @@ class Text2ArtError(Exception):
 
 
 class SettingsError(Text2ArtError, ValueError):
-    """A setting is missing, unknown, out of range or contradicts another."""
+    """A setting is missing, unknown, out of range or contradicts another.
+
+    Attributes:
+        field: the setting or field of a request to blame, as `pixel.cells`; None where nobody noted
+            it (the studio does, for forms).
+    """
+
+    field: str | None = None
 
 
 class UnknownComponent(SettingsError):

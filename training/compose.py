@@ -198,11 +198,11 @@ class Composer:
 
 
 def _paint(texture: Tensor, tint: Tensor) -> Tensor:
-    """Repaint textures by their gray: shadows darken the color, lights pale it."""
-    alpha, gray = texture[:, 3:4], texture[:, 4:5]  # gray is premultiplied
+    """Repaint the main color of textures by their gray: shadows darken it, lights pale it."""
+    alpha, gray, kept = texture[:, 3:4], texture[:, 4:5], texture[:, 5:6]  # gray is premultiplied
     body = tint * (0.54 * alpha + 0.66 * gray)
     light = (1 - tint) * (gray - 0.6 * alpha).clamp(0) * 0.8
-    return (body + light).minimum(alpha)
+    return torch.lerp((body + light).minimum(alpha), texture[:, :3], kept)
 
 
 def _parts(rows: Tensor) -> Iterator[Tensor]:

@@ -22,6 +22,8 @@ FONT_VARIABLE = "TEXT2ART_EMOJI_FONT"  # names another file of the same font
 FONT_SOURCE, OWN_SOURCE = "noto-emoji", "own"
 _FONT_SIZE = 109  # the one size of this bitmap font
 SIDE = 64
+_SAME_HUE = np.cos(np.radians(40))  # hues this near count as one color
+_MAIN_SHARE = 1 / 3  # of the ink: a color that covers less is not the drawing's
 
 
 class FontMissingError(RuntimeError):
@@ -33,8 +35,9 @@ class Sprites:
     """Textures and facts of all N drawings.
 
     Attributes:
-        textures: (N, 5, side, side): channels are premultiplied red, green, blue, then alpha, then
-            premultiplied gray stretched to [0, 1] (for recoloring).
+        textures: (N, 6, side, side): channels are premultiplied red, green, blue, then alpha, then
+            premultiplied gray stretched to [0, 1], then how much of its own color a place keeps
+            when the drawing is repainted (see `_kept`), not premultiplied.
         subject: (N,) index of the subject.
         color: (N,) index of the natural color, -1 where there is no single one.
         plain: (N,) true for white shapes, which are always recolored.
@@ -115,11 +118,35 @@ def _natural_color(rgba: NDArray[np.float32]) -> int:
     return best if share[best] >= 0.60 else -1
 
 
-def _stretched_gray(rgba: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return premultiplied gray, (S, S, 1), with the ink's 4th..96th percentiles at 0 and 1."""
+def _kept(rgba: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return how much of its own color each place keeps when a drawing is repainted, (S, S, 1).
+
+    Who asks for a red mushroom means its cap: the pale stem and the dots stay, or no eye knows it.
+    So the main color alone is repainted: strong colors near the commonest hue. A drawing where
+    that is less than a third of the ink (a snowman) is repainted whole, or its color could not be
+    told.
+    """
+    alpha = rgba[..., 3]
+    rgb = (rgba[..., :3] / np.maximum(alpha, 1e-3)[..., None]).clip(0, 1)
+    high, low = rgb.max(-1), rgb.min(-1)
+    saturation = (high - low) / np.maximum(high, 1e-3)
+    strong = ((saturation - 0.30) / 0.15).clip(0, 1) * ((high - 0.15) / 0.1).clip(0, 1)
+    red, green, blue = np.moveaxis(rgb, -1, 0)
+    # The hue as a point on a circle: averages need no care at red, where the degrees jump.
+    hue = np.arctan2(np.sqrt(3) * (green - blue), 2 * red - green - blue)
+    near = [np.cos(hue - angle) > _SAME_HUE for angle in np.linspace(-np.pi, np.pi, 72, False)]
+    main = near[int(np.argmax([(strong * alpha * here).sum() for here in near]))]
+    painted = strong * main
+    if (painted * alpha).sum() < _MAIN_SHARE * alpha.sum():
+        painted = np.ones_like(alpha)
+    return np.asarray(1 - painted[..., None], dtype=np.float32)
+
+
+def _stretched_gray(rgba: NDArray[np.float32], kept: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return premultiplied gray, (S, S, 1): 4th..96th percentiles of the painted at 0 and 1."""
     alpha = rgba[..., 3]
     gray = (rgba[..., :3] @ np.array([0.3, 0.59, 0.11], dtype=np.float32)) / np.maximum(alpha, 1e-3)
-    low, high = np.percentile(gray[alpha > 0.6], (4, 96))
+    low, high = np.percentile(gray[(alpha > 0.6) & (kept[..., 0] < 0.5)], (4, 96))
     if high - low < 0.12:  # a flat shape: no shading to keep
         level = np.full_like(gray, 0.62)
     else:
@@ -158,7 +185,8 @@ def render_sprites(role: Role = "guide", icons: Path | None = None, side: int = 
                 if rgba is None:  # an older font, a set without it: fewer drawings, no less named
                     continue
                 white = bool(own and (rgba[..., :3] >= rgba[..., 3:] - 1e-3).all())
-                pictures.append(np.concatenate([rgba, _stretched_gray(rgba)], axis=-1))
+                kept = _kept(rgba)
+                pictures.append(np.concatenate([rgba, _stretched_gray(rgba, kept), kept], axis=-1))
                 subjects.append(index)
                 colors.append(-1 if white else _natural_color(rgba))
                 plain.append(white)

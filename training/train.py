@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from text2art.nets.starter import StarterCLIP, StarterConfig
+from text2art.runtime import network_dtype
 from training.batches import Batch, Stream
 from training.captions import CONTEXT
 from training.fakes import Fakes, Guided
@@ -218,7 +219,9 @@ class Trainer:
         return _Seen(contrast, whole)
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16)
+        # Processors without bfloat16 arithmetic imitate it, ten times slower than float32.
+        fast = network_dtype(self.device) == torch.bfloat16
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=fast)
 
     def _set_rates(self, factor: float) -> None:
         r = self.recipe

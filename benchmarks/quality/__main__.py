@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmarks.quality rank|compare|sheet|score`."""
+"""The command line: `python -m benchmarks.quality rank|compare|curve|sheet|score`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.quality.curve import curve
 from benchmarks.quality.judge import JUDGE
 from benchmarks.quality.questions import KINDS
 from benchmarks.quality.rank import compare, rank
@@ -46,6 +47,16 @@ def _parser() -> argparse.ArgumentParser:
     _judging(two)
     _drawing(two)
     two.set_defaults(run=compare)
+
+    timed = commands.add_parser("curve", help="the judge's score against seconds, per variant")
+    timed.add_argument("--variant", action="append", required=True, metavar="'NAME: KEY=VALUE ...'")
+    timed.add_argument("--subjects", type=_positive, default=8, help="how many (default: 8)")
+    timed.add_argument("--judge", type=Path, default=JUDGE, help=f"folder (default: {JUDGE})")
+    timed.add_argument("--chart", type=Path, help="SVG to write")
+    timed.add_argument("--seed", type=int, default=1, help="of the first prompt")
+    timed.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of all")
+    timed.add_argument("--device", help="default: TEXT2ART_DEVICE, else what is there")
+    timed.set_defaults(run=curve)
 
     three = commands.add_parser("sheet", help="draw a sheet for blind naming")
     three.add_argument("--drawer", default="pyramid")

@@ -68,7 +68,7 @@ def subject_table(judged: Sequence[Judged]) -> str:
         "top-1 after blur", "median after JPEG", "median after blur", "top-1 to the guide",
         "guide's score", "judge's score", "gap", "s/picture",
     )  # fmt: skip
-    return _table(head, (_subject_cells(label, row) for label, row in _rows(judged, "subject")))
+    return table(head, (_subject_cells(label, row) for label, row in _rows(judged, "subject")))
 
 
 def _subject_cells(label: str, row: Sequence[Judged]) -> list[str]:
@@ -99,7 +99,7 @@ def attribute_table(judged: Sequence[Judged]) -> str:
                 [label, kind, str(len(row)), str(row[0].choices), *map(str, shares),
                  f"{guide:.3f}", f"{judge:.3f}", f"{guide - judge:+.3f}"]
             )  # fmt: skip
-    return _table(head, lines)
+    return table(head, lines)
 
 
 def compare_table(judged: Sequence[Judged]) -> str:
@@ -118,7 +118,7 @@ def compare_table(judged: Sequence[Judged]) -> str:
              "" if row is rows[0][1] else f"+{better} -{worse}",
              f"{_mean(row, lambda j: j.judge):.3f}", f"{_mean(row, _seconds):.1f}"]
         )  # fmt: skip
-    return _table(head, lines)
+    return table(head, lines)
 
 
 _EYES = ("rank", "jpeg", "blur", "own")
@@ -141,7 +141,7 @@ def _mean(row: Sequence[Judged], value: Callable[[Judged], float]) -> float:
     return statistics.fmean(value(j) for j in row)
 
 
-def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """Write a Markdown table; nothing when it has no lines."""
     cells = [list(line) for line in lines]
     if not cells:

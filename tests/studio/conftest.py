@@ -48,21 +48,31 @@ def prepared_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.fixture(scope="session")
+def databases(server: postgres.Server) -> Any:
+    """Return who keeps the databases of the server."""
+    from tests.studio.databases import Databases  # it needs the driver, which may not be there
+
+    return Databases(server)
+
+
 @pytest.fixture
-def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], str]]:
     """Return a maker of empty databases that have all tables: `new_url("postgresql")`."""
+    taken: list[str] = []
 
     def make(kind: str) -> str:
-        number = next(_numbers)
         if kind == "sqlite":
-            file = tmp_path / f"studio{number}.db"
+            file = tmp_path / f"studio{next(_numbers)}.db"
             shutil.copy(request.getfixturevalue("prepared_file"), file)
             return f"sqlite:///{file}"
-        server = request.getfixturevalue("server")
-        _execute(server, f"CREATE DATABASE test{number} TEMPLATE prepared")
-        return str(server.url(f"test{number}"))
+        server, databases = (request.getfixturevalue(name) for name in ("server", "databases"))
+        taken.append(databases.take())
+        return str(server.url(taken[-1]))
 
-    return make
+    yield make
+    for name in taken:
+        request.getfixturevalue("databases").leave(name)
 
 
 @pytest.fixture(params=BOTH)

@@ -399,8 +399,8 @@ def test_mail_pages_need_a_press_and_a_token(client: httpx.Client) -> None:
 def test_the_web_process_is_free_of_torch() -> None:
     code = (
         "import sys, text2art.studio.api.serve, text2art.cli.studio; "
-        "from text2art.studio.api.routes.catalog import _settings_table, _styles; "
-        "from text2art.studio.config import Caps; _settings_table(Caps()); _styles(); "
+        "from text2art.studio.api.choices import all_styles, settings_table; "
+        "from text2art.studio.config import Caps; settings_table(Caps()); all_styles(); "
         "print([name for name in ('torch', 'open_clip', 'numba') if name in sys.modules])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -307,7 +307,7 @@ def test_addresses_are_counted_by_network() -> None:
 def test_too_much_is_too_much(tmp_path: Path, prepared_file: Path) -> None:
     (tmp_path / "studio.db").write_bytes(prepared_file.read_bytes())
     url = f"sqlite:///{tmp_path / 'studio.db'}"
-    limits = {"requests_per_minute": 5, "reads_per_minute": 40}
+    limits = {"requests_per_minute": 5, "reads_per_minute": 10}
     with site(tmp_path, url, mode="public", **limits) as one:
         with one.client() as client:
             assert submitted(client, count=5)

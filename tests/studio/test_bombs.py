@@ -18,9 +18,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from tests.studio.site import Site, ended, site, submitted
 from text2art.errors import InputFileError
-from text2art.studio import svgs
+from text2art.media import rasterize
+from text2art.studio.api import vocabulary
 from text2art.studio.api.app import create_app
-from text2art.studio.api.routes import catalog
 from text2art.studio.config import Caps, StudioConfig
 from text2art.studio.intake import MAX_CHOICES, MAX_PERCEPTORS, MAX_SETTINGS
 from text2art.studio.uploads import reencode
@@ -83,7 +83,8 @@ ENTITIES = (
 def test_an_svg_that_would_never_end_is_refused(
     data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(svgs, "CPU_SECONDS", 1)
+    pytest.importorskip("resvg_py")
+    monkeypatch.setattr(rasterize, "CPU_SECONDS", 1)
     with pytest.raises(InputFileError, match=r"x\.svg"):
         anew(data)
 
@@ -104,7 +105,7 @@ def test_an_svg_that_is_fine_is_drawn_by_another_process(monkeypatch: pytest.Mon
     assert (image.size, image.mode) == ((1024, 1024), "RGBA")
     assert image.getpixel((100, 500)) == (0, 128, 128, 255)
     assert image.getpixel((900, 500))[3] == 0  # type: ignore[index]
-    monkeypatch.setattr(svgs, "decode_picture", None)  # in this process nothing is drawn
+    monkeypatch.setattr(rasterize, "_drawn", None)  # in this process nothing is drawn
     assert anew(svg('<rect width="500" height="1000" fill="teal"/>')).png == picture.png
 
 
@@ -202,13 +203,13 @@ def test_few_unknown_words_are_looked_up(
 ) -> None:
     """Finding what a mistyped word is near to takes long, and a prompt has room for hundreds."""
     looked: list[str] = []
-    near = catalog._near
+    near = vocabulary._near
 
     def noted(word: str, words: frozenset[str]) -> list[str]:
         looked.append(word)
         return near(word, words)
 
-    monkeypatch.setattr(catalog, "_near", noted)
+    monkeypatch.setattr(vocabulary, "_near", noted)
     letters = "bcdfghjklm"
     words = [f"zq{a}{b}{c}" for a in letters for b in letters for c in letters]
     texts = [" ".join(words[start : start + 300]) for start in (0, 300, 600)]

@@ -27,6 +27,7 @@ from text2art.cli.gradio import gradio as command
 from text2art.errors import MissingExtra, SettingsError
 from text2art.studio import accounts
 from text2art.studio import gradio as gradio_page
+from text2art.studio.client import follow
 from text2art.studio.client.errors import StudioError
 from text2art.studio.client.http import Client, Visit, address, read_catalog
 from text2art.studio.client.shapes import Catalog, Job
@@ -34,6 +35,7 @@ from text2art.studio.config import StudioConfig
 from text2art.studio.desk import words
 from text2art.studio.desk.acts import Desk, Seat, Stage, Wall
 from text2art.studio.desk.form import Form, of_settings, read_lines
+from text2art.studio.gradio import opening
 from text2art.studio.service import Studio
 
 T = TypeVar("T")
@@ -72,8 +74,9 @@ def url(shared: Puppet, config: StudioConfig) -> Iterator[str]:
 
 
 @pytest.fixture
-def puppet(shared: Puppet) -> Iterator[Puppet]:
+def puppet(shared: Puppet, monkeypatch: pytest.MonkeyPatch) -> Iterator[Puppet]:
     """Return the worker, who draws when he is told; what is left over is drawn in the end."""
+    monkeypatch.setattr(follow, "_PAUSE_SECONDS", 0.05)
     shared.hold()
     yield shared
     shared.free = True
@@ -377,8 +380,9 @@ def test_prompts_and_palettes_are_looked_at_while_they_are_written(
 
 
 def test_a_studio_that_comes_late_and_goes_away_is_waited_for(
-    tmp_path: Path, catalog: Catalog
+    tmp_path: Path, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(follow, "_DELAYS", (0.2,))
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
     config = StudioConfig(data=tmp_path, port=port)
@@ -606,7 +610,7 @@ def test_without_gradio_one_line_says_what_to_install(monkeypatch: pytest.Monkey
 
 
 def test_a_command_without_a_studio_says_how_to_run_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gradio_page, "_gradio", object)
+    monkeypatch.setattr(opening, "import_gradio", object)
     app = typer.Typer()
     app.command()(boundary(command))
     result = CliRunner().invoke(app, ["--studio", nobody()])

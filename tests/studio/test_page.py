@@ -622,17 +622,24 @@ def test_on_a_phone_nothing_sticks_out(chrome: Any, address: str, puppet: Puppet
 
 
 @needs_chromium
-@pytest.mark.parametrize("colors", ["light", "dark"])
-def test_axe_finds_nothing_serious(chrome: Any, address: str, puppet: Puppet, colors: str) -> None:
+def test_axe_finds_nothing_serious(chrome: Any, address: str, puppet: Puppet) -> None:
+    """In what is light, and of what is dark the colors, all else being the same."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     puppet.hold()
-    visitor = browser.Visitor(chrome, address, color_scheme=colors, reduced_motion="reduce")
+    visitor = browser.Visitor(chrome, address, color_scheme="light", reduced_motion="reduce")
     page = visitor.open()
+    paper = "getComputedStyle(document.body).backgroundColor"
 
     def check(where: str) -> None:
         options: dict[str, Any] = {"resultTypes": ["violations"]}  # what passes is not written out
-        if colors == "dark":  # of the dark page, only the colors are another
-            options["runOnly"] = ["color-contrast"]
+        require_nothing_serious(options, f"{where}, light")
+        light = page.evaluate(paper)
+        page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+        assert page.evaluate(paper) != light
+        require_nothing_serious({**options, "runOnly": ["color-contrast"]}, f"{where}, dark")
+        page.emulate_media(color_scheme="light", reduced_motion="reduce")
+
+    def require_nothing_serious(options: dict[str, Any], where: str) -> None:
         found = axe.run(page, options=options).response["violations"]
         serious = [
             (one["id"], [node["html"][:160] for node in one["nodes"]])

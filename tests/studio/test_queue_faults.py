@@ -27,6 +27,8 @@ PRELOADED = [
     "text2art.studio.queue.lease",
     "text2art.studio.queue.procrastinate",
     "sqlalchemy.dialects.postgresql.psycopg",
+    "sqlalchemy.dialects.sqlite.pysqlite",
+    "pytest",  # each process looks at the program that started it
 ]
 
 
@@ -127,14 +129,22 @@ def require_each_ended_once(bench: Bench, asked: list[str]) -> None:
     assert any(row.attempt > 1 for row in rows.values()), "no worker was killed at work"
 
 
+@pytest.mark.parametrize(
+    ("count", "step_seconds"), [(30, 0.05), pytest.param(200, 0.01, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("kind", BOTH)
 def test_workers_killed_at_random(
-    kind: str, new_url: Callable[[str], str], request: pytest.FixtureRequest
+    kind: str,
+    count: int,
+    step_seconds: float,
+    new_url: Callable[[str], str],
+    request: pytest.FixtureRequest,
 ) -> None:
+    """Few jobs take their time, so that all workers are at work when one of them is killed."""
     engine = open_engine(new_url(kind))
     bench = Bench(engine, lease_seconds=LEASE)
     crash = request.getfixturevalue("server").crash if kind == "postgresql" else None
-    crew = survive(bench, 200, 0.01, crash)
+    crew = survive(bench, count, step_seconds, crash)
     assert len(crew.killed) > WORKERS
     bench.queue.close()
     engine.dispose()

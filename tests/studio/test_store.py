@@ -6,12 +6,13 @@ import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from text2art.errors import OutputError
+from text2art.errors import OutputError, SettingsError
 from text2art.studio import store as store_
 from text2art.studio.ids import is_id, new_id
 from text2art.studio.model import NotFound
@@ -24,16 +25,88 @@ BAD = [
 ]  # fmt: skip
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """Serve S3 from this process's memory; return its address."""
+    pytest.importorskip("s3fs", reason="s3fs is not installed: pip install s3fs")
+    moto = pytest.importorskip(
+        "moto.server", reason="moto: pip install 'moto[s3]' flask flask-cors"
+    )
+    server = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Return another's sight of an empty bucket "pictures"."""
+    s3fs: Any = pytest.importorskip("s3fs")
+    for name, value in (
+        ("ACCESS_KEY_ID", "x"), ("SECRET_ACCESS_KEY", "y"), ("DEFAULT_REGION", "us-east-1"),
+        ("ENDPOINT_URL", s3),
+    ):  # fmt: skip
+        monkeypatch.setenv(f"AWS_{name}", value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    files = s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
+    files.mkdir("pictures")
+    yield files
+    files.rm("pictures", recursive=True)
+
+
+@pytest.fixture(params=["folder", "memory", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """Return a store in a folder, and one that fsspec keeps in memory."""
+    """Return a store in a folder, one that fsspec keeps in memory, and one in a bucket."""
     if request.param == "folder":
         yield Store(str(tmp_path / "files"))
+        return
+    if request.param == "s3":
+        request.getfixturevalue("bucket")
+        yield Store("s3://pictures/studio")
         return
     kept = Store(f"memory://{tmp_path.name}-{new_id()}")
     yield kept
     for file in list(kept.walk()):
         kept.delete(file.key)
+
+
+def test_what_others_do_in_a_bucket_is_seen_at_once(bucket: Any) -> None:
+    store, other = Store("s3://pictures/studio"), "pictures/studio/jobs/x.png"
+    store.put("jobs/y.png", b"mine")
+    assert [file.key for file in store.walk()] == ["jobs/y.png"]
+    bucket.pipe_file(other, b"theirs")
+    assert store.exists("jobs/x.png")
+    assert [file.key for file in store.walk()] == ["jobs/x.png", "jobs/y.png"]
+    bucket.pipe_file(other, b"theirs, longer")
+    assert (store.size("jobs/x.png"), store.get("jobs/x.png")) == (14, b"theirs, longer")
+    bucket.rm_file(other)
+    assert not store.exists("jobs/x.png")
+    with pytest.raises(NotFound, match="no file"):
+        store.get("jobs/x.png")
+
+
+def test_a_bucket_that_is_not_there_is_said_at_the_start(bucket: Any) -> None:
+    with pytest.raises(OutputError, match=r"cannot be written: .*bucket"):
+        Store("s3://elsewhere/studio").try_out()
+
+
+@pytest.mark.parametrize("url", ["nonsense://a/b", "s3://pictures"])
+def test_addresses_that_nothing_knows(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fsspec
+
+    def missing(*_: object, **__: object) -> None:
+        raise ImportError("Install s3fs to access S3")
+
+    if url == "s3://pictures":
+        monkeypatch.setattr(fsspec.core, "url_to_fs", missing)
+    with pytest.raises(SettingsError, match=r"files: .* cannot be used here"):
+        Store(url)
+
+
+def test_trying_out_leaves_nothing(store: Store) -> None:
+    store.try_out()
+    assert list(store.walk()) == []
 
 
 def test_what_is_put_is_got(store: Store, tmp_path: Path) -> None:
@@ -87,6 +160,7 @@ def test_too_much_is_refused(store: Store) -> None:
         store.get(KEY, limit=4)
 
 
+@pytest.mark.parametrize("store", ["folder"], indirect=True)
 @pytest.mark.parametrize("key", BAD)
 def test_nothing_leads_out_of_the_store(store: Store, key: str) -> None:
     for act in (store.get, store.exists, store.size, store.delete, store.delete_tree, store.local):

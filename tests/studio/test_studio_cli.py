@@ -108,8 +108,8 @@ def test_what_was_not_delivered(tmp_path: Path) -> None:
 def test_the_log_is_free_of_every_request_that_is_made() -> None:
     code = """
 import logging
-from text2art.cli import studio
-studio._log_to_stderr()
+from text2art.cli.studio import running
+running._log_to_stderr()
 logging.getLogger().setLevel(logging.INFO)  # as somebody who wants to see more has it
 logging.getLogger("httpx").info("HTTP Request: GET ...")
 logging.getLogger("text2art.studio").info("seen")

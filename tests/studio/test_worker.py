@@ -47,6 +47,12 @@ Open = Callable[..., Studio]
 JOB: dict[str, Any] = {"prompts": ["a red apple"], "iterations": 10, "seed": 7}
 
 
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let idle workers end soon; that they hear of jobs is for the tests of the queue."""
+    monkeypatch.setattr(supervisor, "_WAIT", 0.1)
+
+
 @pytest.fixture
 def one(new_url: Callable[[str], str], open_studio: Open) -> Studio:
     """Open a studio on SQLite, with short leases."""

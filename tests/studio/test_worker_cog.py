@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.cog_server import Server, children, cog_server, until
+from tests.cog_server import ROOT, Server, children, environment, free_port, until
 from text2art.media.png import encode_picture, read_record
 from text2art.studio.config import StudioConfig
 from text2art.studio.gallery import JobView
@@ -36,7 +37,7 @@ from text2art.studio.worker.supervisor import Supervisor
 
 JOB: dict[str, Any] = {
     "prompts": ["a red apple | a green pear:0.5"],
-    "perceptor": "starter",
+    "perceptor": "toy",
     "drawer": "pixel",
     "size": "32x32",
     "iterations": 4,
@@ -45,6 +46,8 @@ JOB: dict[str, Any] = {
     "seed": 7,
     "display_every": 2,
 }
+# Some seconds of drawing for a container, and not many pictures for a fake.
+LONG: dict[str, Any] = {"iterations": 200, "size": "128x128", "cuts": 24, "display_every": 1}
 
 
 def view(studio: Studio, job_id: str) -> JobView:
@@ -69,8 +72,18 @@ def open_studio(folder: Path, **values: Any) -> Studio:
 
 @pytest.fixture(scope="module")
 def container(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with cog_server(tmp_path_factory.mktemp("container")) as server:
+    """Run Cog's server on `tests.studio.container`."""
+    folder = tmp_path_factory.mktemp("container")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    own = {"PATH": path, "PYTHONPATH": str(ROOT), "PORT": str(free_port())}
+    own["COG_PREDICT_TYPE_STUB"] = f"{Path(__file__).with_name('container.py')}:Predictor"
+    words = [sys.executable, "-m", "cog.server.http", "--host", "127.0.0.1"]
+    server = Server(words, int(own["PORT"]), folder, {**environment(folder), **own})
+    try:
+        server.wait_for("READY")
         yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +93,13 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     studio.close()
 
 
-@pytest.fixture(scope="module")
-def workers(studio: Studio, container: Server) -> Iterator[Supervisor]:
-    runner = CogRunner(studio.config, str(container.http.base_url))
-    with Supervisor(studio, [runner]) as workers:
+@pytest.fixture
+def workers(
+    studio: Studio, container: Server, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Supervisor]:
+    """Let the container draw, as long as the test lasts."""
+    monkeypatch.setattr(supervisor, "_WAIT", 0.05)
+    with Supervisor(studio, [CogRunner(studio.config, str(container.http.base_url))]) as workers:
         yield workers
 
 
@@ -136,11 +152,13 @@ def test_a_cancel_keeps_the_last_picture(
     container.wait_for("READY")
 
 
-def test_stopping_frees_the_container(studio: Studio, container: Server) -> None:
-    job_id = submit(studio, iterations=400, display_every=1)
-    with Supervisor(studio, [CogRunner(studio.config, str(container.http.base_url))]):
-        until(lambda: view(studio, job_id).job.step, "some steps")
-        container.wait_for("BUSY")
+def test_stopping_frees_the_container(
+    studio: Studio, workers: Supervisor, container: Server
+) -> None:
+    job_id = submit(studio, **LONG)
+    until(lambda: view(studio, job_id).job.step, "some steps")
+    container.wait_for("BUSY")
+    workers.stop()
     assert view(studio, job_id).job.state is State.QUEUED
     container.wait_for("READY")
     studio.cancel(job_id, LOCAL)
@@ -150,7 +168,7 @@ def test_a_container_whose_worker_dies_is_marked_down_and_the_job_moves(
     studio: Studio, workers: Supervisor, container: Server
 ) -> None:
     """Its worker is killed: UNHEALTHY for ever. Then all of it is killed."""
-    job_id = submit(studio, iterations=400, display_every=1)
+    job_id = submit(studio, **LONG)
     until(lambda: view(studio, job_id).job.step, "some steps")
     (worker,) = children(container.process.pid)
     os.kill(worker, signal.SIGKILL)
@@ -253,6 +271,7 @@ class Stand:
 
 @pytest.fixture
 def stand(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
+    monkeypatch.setattr(supervisor, "_WAIT", 0.02)
     monkeypatch.setattr(supervisor, "_RETRY", 0.01)
     monkeypatch.setattr(supervisor, "_BACKOFF", (0.02,))
     for name in ("_BUSY_SECONDS", "_DOWN_SECONDS", "_CANCEL_SECONDS"):

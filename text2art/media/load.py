@@ -1,7 +1,7 @@
 """Pictures in: from a file or a URL, within bounds.
 
 Whoever names the picture may not be whoever runs the program, so every step is bounded: bytes,
-pixels, time, formats, and which addresses may be asked.
+pixels, time, formats, and which addresses may be asked. SVGs are drawn by a process of their own.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ from pathlib import Path
 
 from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 
-from text2art.errors import InputFileError, MissingExtra
+from text2art.errors import InputFileError
 from text2art.media import markup, web
+from text2art.media.rasterize import rasterized
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 64_000_000
 MAX_FRAMES = 4096
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-_SVG_SIDE = 1024  # pixels: longest side of a rasterized SVG
-_MOST_SVG_BYTES = 10_000_000
 _URL = re.compile(r"\A\s*([A-Za-z][A-Za-z0-9+.-]*)://")
 _FILTERS = threading.Lock()  # warning filters belong to the process: one thread at a time
 
@@ -81,13 +80,21 @@ def _read(source: str, max_bytes: int) -> bytes:
 
 
 def decode_picture(
-    data: bytes, name: str, *, max_pixels: int = MAX_PIXELS, keep_palette: bool = False
+    data: bytes,
+    name: str,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    keep_palette: bool = False,
+    svg_seconds: int | None = None,
 ) -> Image.Image:
-    """Decode the bytes of a picture; see `load_picture`. `name` is for messages."""
+    """Decode the bytes of a picture; see `load_picture`. `name` is for messages.
+
+    An SVG may be computed for `svg_seconds`, None: `rasterize.CPU_SECONDS`.
+    """
     if not data:
         raise InputFileError(f"picture {name!r} is empty")
     if markup.looks_like_svg(data):
-        data = _rasterized(data, name)
+        data = rasterized(data, f"picture {name!r}", cpu_seconds=svg_seconds)
     try:
         image = _open(data)
     except UnidentifiedImageError:
@@ -111,31 +118,6 @@ def decode_picture(
         return _indexed(upright) if keep_palette and upright.mode == "P" else _plain(upright)
     except Exception as error:  # decoders raise anything on broken files
         raise InputFileError(f"picture {name!r} is broken: {_reason(error)}") from error
-
-
-def _rasterized(data: bytes, name: str) -> bytes:
-    """Return an SVG as PNG, its longer side `_SVG_SIDE` pixels."""
-    named = f"picture {name!r}"
-    if len(data) > _MOST_SVG_BYTES:
-        raise InputFileError(f"{named} is an SVG of more than {_MOST_SVG_BYTES / 1e6:g} MB")
-    markup.check_drawable(data, named)
-    try:
-        import resvg_py  # of the extra "svg"
-    except ImportError:
-        raise MissingExtra(
-            f"{named} is an SVG: to read it, pip install 'text2art[svg]', or save it as PNG"
-        ) from None
-    try:
-        png = resvg_py.svg_to_bytes(
-            svg_string=data.decode("utf-8-sig"),
-            width=_SVG_SIDE,
-            height=_SVG_SIDE,
-            dpi=96,
-            skip_system_fonts=True,
-        )
-    except Exception as error:
-        raise InputFileError(f"{named} cannot be drawn: {_reason(error)}") from error
-    return bytes(png)
 
 
 def _open(data: bytes) -> Image.Image:

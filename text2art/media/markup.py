@@ -80,6 +80,7 @@ class _Reader:
         self._name = name
         self.done = False
         self.parser = expat.ParserCreate(namespace_separator=" ")
+        self.parser.buffer_text = True  # a call for each line would take seconds
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
         self.parser.CharacterDataHandler = self._characters
@@ -88,10 +89,14 @@ class _Reader:
     def read(self, data: bytes) -> None:
         """Read until the end, or until `done`."""
         try:
-            for start in range(0, len(data), _PIECE):
-                self.parser.Parse(data[start : start + _PIECE], False)
+            # Ever larger pieces: expat before 2.6 reads a token that is not at its end from its
+            # start again with each piece.
+            start, size = 0, _PIECE
+            while start < len(data):
+                self.parser.Parse(data[start : start + size], False)
                 if self.done:
                     return
+                start, size = start + size, 2 * size
             self.parser.Parse(b"", True)
         except expat.ExpatError as error:
             reason = expat.ErrorString(error.code)

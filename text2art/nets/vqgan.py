@@ -52,7 +52,10 @@ class Quantizer(nn.Module):
 
     def __init__(self, c: VqganConfig) -> None:
         super().__init__()
-        book = nn.Embedding(c.n_embed, c.embed_dim)
+        # Empty: what Embedding draws by itself is drawn over at once, and on the meta device it
+        # imports torch's compiler, which takes seconds.
+        empty = torch.empty(c.n_embed, c.embed_dim)
+        book = nn.Embedding(c.n_embed, c.embed_dim, _weight=empty)
         nn.init.uniform_(book.weight, -1.0 / c.n_embed, 1.0 / c.n_embed)
         self.gumbel = c.gumbel
         if c.gumbel:

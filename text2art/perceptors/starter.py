@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from text2art.core import Perceptor
 from text2art.errors import WeightsCorrupt
 from text2art.nets.byte_pairs import byte_pairs
+from text2art.nets.crew import Crew
 from text2art.nets.starter import StarterCLIP, load_starter, tower_stems
 from text2art.perceptors.cut import cut_notice
 from text2art.runtime import Runtime, freeze
@@ -23,6 +24,7 @@ from text2art.weights import catalog
 
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 _POSSESSIVE = re.compile(r"['\u2019]s\b")
+_PIECES = 8  # into which a net's looks may be cut, where there are cores for so many
 _NEAR = 0.7  # below it, what is spelled alike is rarely what was meant
 
 
@@ -56,12 +58,12 @@ class StarterPerceptor:
         self._dtype = runtime.perceptor_dtype
         self._device = runtime.device
         self._nets = list(nets)
-        self._norms: list[tuple[Tensor, Tensor]] = []
         for net in nets:
             freeze(net).to(runtime.device)
             net.visual.to(self._dtype).to(memory_format=torch.channels_last)
-            mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (net.mean, net.std))
-            self._norms.append((mean.to(runtime.device), std.to(runtime.device)))
+        self._eyes = [self._eye(net) for net in nets]
+        cores = torch.get_num_threads() if runtime.device.type == "cpu" else 1
+        self._crew = Crew(min(cores, _PIECES * len(nets)))
 
     def see(self, crops: Tensor) -> Tensor:
         """See `core.Perceptor.see`."""
@@ -69,10 +71,11 @@ class StarterPerceptor:
             raise ValueError(f"{self.name} sees (N, 3, {self.size}, {self.size}): {crops.shape}")
         # Channels last: convolutions are a fifth quicker on a CPU, pools ten times.
         crops = crops.contiguous(memory_format=torch.channels_last)
-        return _beside(
-            net.encode_image(((crops - mean) / std).to(self._dtype))
-            for net, (mean, std) in zip(self._nets, self._norms, strict=True)
-        )
+        return _beside(self._crew.see(self._eyes, crops))
+
+    def _eye(self, net: StarterCLIP) -> Callable[[Tensor], Tensor]:
+        mean, std = (torch.tensor(v).view(1, 3, 1, 1).to(self._device) for v in (net.mean, net.std))
+        return lambda crops: net.encode_image(((crops - mean) / std).to(self._dtype))
 
     @torch.no_grad()
     def read(self, texts: Sequence[str]) -> Tensor:

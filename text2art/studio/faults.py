@@ -31,14 +31,14 @@ def fault(field: str, text: str) -> SettingsError:
 
 def blamed(error: Error, field: str) -> Error:
     """Note the field of an error, unless it has one."""
-    vars(error).setdefault("field", field)
+    if error.field is None:
+        error.field = field
     return error
 
 
 def field_of(error: BaseException) -> str | None:
     """Return the field that an error is about, as `pixel.cells`; None where nobody noted it."""
-    field: str | None = vars(error).get("field")
-    return field
+    return error.field if isinstance(error, SettingsError) else None
 
 
 @contextmanager

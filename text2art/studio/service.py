@@ -41,7 +41,10 @@ class Studio(Submitting, Acting, Asking):
         Raises:
             SettingsError: the configuration cannot be used.
             MissingExtra: a driver is not installed.
+            OutputError: files cannot be written where they are to be.
         """
+        files = Store(config.files_url)
+        files.try_out()
         upgrade(config.database_url)
         engine = open_engine(config.database_url)
         queue = open_queue(
@@ -51,7 +54,7 @@ class Studio(Submitting, Acting, Asking):
             running_per_owner=config.caps.running_per_owner,
             on_end=outbox.enqueue,
         )
-        studio = cls(config, engine, queue, Store(config.files_url))
+        studio = cls(config, engine, queue, files)
         with engine.begin() as connection:
             events.forget_transactions(connection)
         studio.owner(OwnerKind.LOCAL, owner_id=LOCAL)

@@ -25,7 +25,7 @@ from typing import IO, Any
 import fsspec
 from fsspec.implementations.dirfs import DirFileSystem
 
-from text2art.errors import OutputError
+from text2art.errors import OutputError, SettingsError, Text2ArtError
 from text2art.studio.ids import is_id
 from text2art.studio.model import NotFound
 
@@ -56,16 +56,41 @@ class Store:
 
         Args:
             url: a folder, or an fsspec URL, as s3://bucket/studio or memory://studio.
+
+        Raises:
+            SettingsError: nothing here knows such an address.
         """
         protocol, _, rest = url.partition("://")
         self._root = ""
         if rest and protocol != "file":
-            inner, path = fsspec.core.url_to_fs(url)
+            # Without its memory of listings: other processes write here, too.
+            try:
+                inner, path = fsspec.core.url_to_fs(url, use_listings_cache=False)
+            except (ImportError, ValueError) as error:
+                raise SettingsError(
+                    f"files: {protocol}:// cannot be used here: {error}. Give a folder, or an "
+                    "address that fsspec knows, as s3://bucket/path (pip install s3fs)"
+                ) from error
         else:
             self._root = str(Path(rest or url).expanduser().absolute())
             inner, path = fsspec.filesystem("file", auto_mkdir=True), self._root
             Path(path).mkdir(parents=True, exist_ok=True)
         self._files: Any = DirFileSystem(path=path, fs=inner)
+
+    def try_out(self) -> None:
+        """Write a file and remove it, so that what is wrong is said before anybody waits.
+
+        Raises:
+            OutputError: it cannot be written, read or removed.
+        """
+        key = f"trial-{uuid.uuid4().hex}"
+        self.put(key, b"text2art")
+        try:
+            self.get(key)
+        except NotFound as error:
+            raise OutputError(f"files do not stay where they are written: {error}") from error
+        finally:
+            self.delete(key)
 
     # ---- writing -----------------------------------------------------------------------------
 
@@ -120,7 +145,7 @@ class Store:
         Raises:
             NotFound: it is not there.
         """
-        with self.open(key) as source:
+        with self.open(key) as source, _failing(key, "read"):
             data = source.read() if limit is None else source.read(limit + 1)
         if limit is not None and len(data) > limit:
             raise OutputError(f"{key} has more than {limit} bytes")
@@ -133,14 +158,16 @@ class Store:
             NotFound: it is not there.
         """
         try:
-            handle: IO[bytes] = self._files.open(check_key(key), "rb")
+            with _failing(key, "read"):
+                handle: IO[bytes] = self._files.open(check_key(key), "rb")
             return handle
         except (FileNotFoundError, IsADirectoryError):
             raise NotFound(f"there is no file {key}") from None
 
     def exists(self, key: str) -> bool:
         """Whether a file is there."""
-        return bool(self._files.isfile(check_key(key)))
+        with _failing(key, "looked up"):
+            return bool(self._files.isfile(check_key(key)))
 
     def size(self, key: str) -> int:
         """Return a file's bytes.
@@ -149,7 +176,8 @@ class Store:
             NotFound: it is not there.
         """
         try:
-            return int(self._files.size(check_key(key)))
+            with _failing(key, "looked up"):
+                return int(self._files.size(check_key(key)))
         except FileNotFoundError:
             raise NotFound(f"there is no file {key}") from None
 
@@ -164,7 +192,7 @@ class Store:
         Raises:
             NotFound: it is not there.
         """
-        with self.open(key) as source, path.open("wb") as sink:
+        with self.open(key) as source, path.open("wb") as sink, _failing(key, "read"):
             shutil.copyfileobj(source, sink, 1 << 20)
 
     def walk(self, prefix: str = "") -> Iterator[Stored]:
@@ -183,12 +211,12 @@ class Store:
 
     def delete(self, key: str) -> None:
         """Remove a file; nothing happens when it is not there."""
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError), _failing(key, "removed"):
             self._files.rm_file(check_key(key))
 
     def delete_tree(self, prefix: str) -> None:
         """Remove every file under a prefix, as `jobs/<id>`; nothing happens when none is there."""
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError), _failing(prefix, "removed"):
             self._files.rm(check_key(prefix), recursive=True)
 
     def clear_unfinished(self, older_than: float) -> int:
@@ -229,7 +257,19 @@ class Store:
             part = Path(folder, "part")
             with part.open("xb") as sink:
                 yield sink
-            self._files.put_file(str(part), key)
+            with _failing(key, "written"):
+                self._files.put_file(str(part), key)
+
+
+@contextlib.contextmanager
+def _failing(key: str, done: str) -> Iterator[None]:
+    """Turn what a place says in its own words (no connection, no right) into our error."""
+    try:
+        yield
+    except (Text2ArtError, FileNotFoundError, IsADirectoryError):
+        raise
+    except Exception as error:
+        raise OutputError(f"{key} cannot be {done}: {error}") from error
 
 
 # ---- keys ----------------------------------------------------------------------------------

@@ -18,9 +18,8 @@ from PIL import Image
 from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from text2art.errors import InputFileError
+from text2art.errors import InputFileError, MissingExtra
 from text2art.media.load import decode_picture
-from text2art.studio import svgs
 from text2art.studio.config import Caps
 from text2art.studio.db.engine import is_postgresql, now
 from text2art.studio.db.tables import uploads
@@ -79,10 +78,10 @@ def reencode(data: bytes, name: str, *, max_bytes: int, max_pixels: int) -> Pict
     name = shown_name(name)
     if len(data) > max_bytes:
         raise InputFileError(f"picture {name!r} is larger than {max_bytes / 1e6:g} MB")
-    if svgs.looks_like_svg(data):
-        image = svgs.draw(data, name, max_pixels=max_pixels)
-    else:
+    try:
         image = decode_picture(data, name, max_pixels=max_pixels, keep_palette=True)
+    except MissingExtra:  # nothing that whoever sent it could install
+        raise InputFileError(f"picture {name!r} is an SVG, not read here: save it as PNG") from None
     if max(image.size) > LONGEST_SIDE:
         if image.mode == "P":
             image = image.convert("RGBA" if "transparency" in image.info else "RGB")
