@@ -178,9 +178,9 @@ def train(trainer: VqganTrainer, steps: int) -> Tensor:
 
 def test_training_learns_and_repeats() -> None:
     first = VqganTrainer(RECIPE, pictures(4), CPU, tower())
-    rows = train(first, 60)
+    rows = train(first, 100)
     assert bool(rows.isfinite().all())
-    assert float(rows[-10:, 0].mean()) < 0.8 * float(rows[:5, 0].mean())  # L1
+    assert float(rows[-10:, 0].mean()) < 0.7 * float(rows[:5, 0].mean())  # L1
     assert float(rows[:15, 3].sum()) == 0 < float(rows[30:, 3].min())  # the critic came in
     assert float(rows[-1, 4]) > 8  # entries in use
     again = VqganTrainer(RECIPE, pictures(4), CPU, tower())
