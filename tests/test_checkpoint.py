@@ -7,7 +7,7 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from text2art.checkpoint import Checkpoint
 from text2art.core import Frame, View
 from text2art.errors import CheckpointError
 from text2art.models import Models
+from text2art.perceptors.toy import ToyPerceptor
 from text2art.runtime import pick
 from text2art.session import Session
 from text2art.settings import Settings
@@ -61,6 +62,17 @@ def same(one: Frame, other: Frame) -> bool:
         for f in (one, other)
     ]
     return facts[0] == facts[1] and torch.equal(one.image, other.image)
+
+
+def test_a_fault_without_a_checkpoint_is_not_called_one_of_it(toy: Toy) -> None:
+    class Faulty(ToyPerceptor):
+        def read(self, texts: Sequence[str]) -> Tensor:
+            raise KeyError("a part's own fault")
+
+    models = Models(CPU)
+    models._perceptors["toy"] = Faulty(CPU)
+    with pytest.raises(KeyError, match="a part's own fault"):
+        Session(Settings.of(**toy()), models=models)
 
 
 def check(values: dict[str, Any], models: Models, breaks: list[int]) -> None:

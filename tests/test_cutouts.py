@@ -36,7 +36,7 @@ def looks_of(matrices: Tensor, *, border: Border = Border.MIRROR, fill: float = 
         color=torch.eye(3, 4).expand(n, 3, 4),
         noise=torch.zeros(n),
         fill=torch.full((3,), fill),
-        noise_stream=lambda size: stream(0, f"noise/{size}"),
+        stream=lambda purpose, which: stream(0, f"{purpose}/{which}"),
     )
 
 

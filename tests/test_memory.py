@@ -572,7 +572,7 @@ def test_a_chunk_that_is_set_is_not_planned_anew(monkeypatch: pytest.MonkeyPatch
 def test_chunks_report_and_remember() -> None:
     told: list[str] = []
     chunks = Chunks(None, told.append)
-    chunks.see(ToyPerceptor(CPU), crops(6, 16))
+    chunks.see(ToyPerceptor(CPU).see, crops(6, 16))
     assert [chunks.halve_() for _ in range(3)] == [True, True, False]
     assert chunks.size == 1
     assert chunks.history == "with looks 6, 3, 1 at a time"

@@ -1,6 +1,7 @@
 """Composing, batches and the training step: how the starter models are made."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from text2art.nets.starter import StarterCLIP, StarterConfig, load_starter
+from text2art.nets.starter import StarterCLIP, StarterConfig, describe, load_starter
 from training import make, scenes
 from training.batches import Batch, Compatibility, Stream
 from training.captions import CONTEXT, NOTHING, WordTokenizer, known_tokens
+from training.card import write_card
 from training.compose import Composer
 from training.export import build, read_checkpoint
 from training.fakes import Fakes
@@ -145,6 +147,63 @@ def test_a_dead_worker_is_reported(writer: Writer) -> None:
         process.join()
         with pytest.raises(RuntimeError, match="planning worker died"):
             workers.next(0.0)
+
+
+def test_plans_go_on_where_they_had_got(writer: Writer) -> None:
+    with Workers(writer, 1, first=1) as workers:  # first: what has written cannot be sent away
+        sent = workers.next(0.0)
+    assert np.array_equal(sent.rows, writer.write(1, 0.0).rows)
+    begun = Here(writer)
+    first, second = begun.next(0.5), begun.next(0.5)
+    again = Here(writer, first=1).next(0.5)
+    assert np.array_equal(again.rows, second.rows)
+    assert not np.array_equal(again.plan.truth, first.plan.truth)
+
+
+@pytest.mark.parametrize(("updates", "chunks"), [(0, 0), (1, 1), (3, 1), (4, 2)])
+def test_a_resumed_training_begins_at_the_next_chunk_of_plans(
+    tmp_path: Path, trained: tuple[Trainer, Stream], updates: int, chunks: int
+) -> None:
+    trained[0].updates = updates
+    trained[0].save(tmp_path / "perceptor-2.pt")
+    words = ["--resume", "--checkpoints", str(tmp_path), "--tower", "2", "--device", "cpu"]
+    with ExitStack() as stack:
+        making = make.Making(make._parser().parse_args(words), stack)
+        assert making.begun("perceptor", replace(tiny(), chunk=3)) == chunks
+        making.args.resume = False
+        assert making.begun("perceptor", tiny()) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "times"),
+    [("", {}), ("mushroom=8, palm tree=2.5", {"mushroom": 8.0, "palm tree": 2.5})],
+)
+def test_emphasis_is_read(text: str, times: dict[str, float]) -> None:
+    assert tiny(emphasis=text).emphasized() == times
+
+
+@pytest.mark.parametrize("text", ["mushroom", "mushroom=", "mushroom=-1", "a=nan", "a=inf", "a=x"])
+def test_emphasis_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="write it like mushroom=8"):
+        tiny(emphasis=text).emphasized()
+
+
+@pytest.mark.parametrize(
+    ("tower", "title", "stem"),
+    [(1, "# text2art starter perceptor\n", "`perceptor.json`"),
+     (2, "# text2art starter perceptor, number 2\n", "`perceptor-2.json`")],
+)  # fmt: skip
+def test_a_card_names_its_own_files(
+    tmp_path: Path, sprites: Sprites, tower: int, title: str, stem: str
+) -> None:
+    write_card(
+        tmp_path, part="perceptor", sprites=sprites, model=describe(StarterConfig("8s2 p 16")),
+        parameters=3_000_000, recipe={"seed": 1}, seen=64, seconds=60.0, device="one thread",
+        results={"easy": {"subject top-1": 0.5}}, hashes={"x": "0" * 64}, tower=tower,
+    )  # fmt: skip
+    card = (tmp_path / f"{'MODEL_CARD' if tower == 1 else 'MODEL_CARD-2'}.md").read_text()
+    assert card.startswith(title)
+    assert f"{stem} lists every word" in card
 
 
 def plan_one(

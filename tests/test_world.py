@@ -130,6 +130,21 @@ def test_styles_replace_the_article() -> None:
     assert write(owl, FIRST_WORDS) == "an owl on an orange background"
 
 
+def test_emphasis_brings_a_subject_more_often(plan: Plan) -> None:
+    mushroom, apple = SUBJECT_INDEX["mushroom"], SUBJECT_INDEX["apple"]
+    stressed = Planner(drawings(), emphasis={"mushroom": 30.0}).draw(
+        np.ones(6000, dtype=np.float32), np.random.default_rng(1)
+    )
+    before, after = (np.bincount(p.truth[:, 0], minlength=200) for p in (plan, stressed))
+    assert after[mushroom] > 8 * before[mushroom]
+    assert after[apple] > before[apple] / 2  # others make room, and stay
+
+
+def test_emphasis_on_what_is_no_subject_is_refused() -> None:
+    with pytest.raises(ValueError, match="no subject is called mushrom"):
+        Planner(drawings(), emphasis={"mushrom": 2.0})
+
+
 def test_word_tokenizer_equals_clips_own() -> None:
     tokenizer = WordTokenizer()
     for text in ("a red apple, pixel art", "An orange cat #pixelart", "a t-rex at night"):

@@ -1,4 +1,4 @@
-"""What some drawers can do beyond `core.Drawer`; found by `isinstance`."""
+"""What some drawers and perceptors can do beyond `core`'s; found by `isinstance`."""
 
 from __future__ import annotations
 
@@ -78,6 +78,29 @@ class Annealed(Protocol):
 
     def at_(self, progress: float) -> None:
         """Learn what share of the run is over, in [0, 1], before each picture but the result."""
+        ...
+
+
+@runtime_checkable
+class SeesPatches(Protocol):
+    """A perceptor that takes a look apart into patches, and may leave some of them out.
+
+    Attributes:
+        patches: how many a look has; 0 where all or nothing of it is seen.
+    """
+
+    patches: int
+
+    def see_patches(self, crops: Tensor, kept: Tensor) -> Tensor:
+        """Embed crops by some of their patches.
+
+        Args:
+            crops: `(N, 3, S, S)` in [0, 1].
+            kept: indices `(N, K)` of each look's patches, in rising order.
+
+        Returns:
+            `(N, D)` of unit length, differentiable.
+        """
         ...
 
 

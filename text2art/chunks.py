@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-See = Callable[[Tensor], Tensor]
+See = Callable[..., Tensor]
 
 
-class _Seeing(Protocol):
-    """What is needed of a perceptor here."""
-
-    def see(self, crops: Tensor) -> Tensor: ...
-
-
-def see_in_chunks(see: See, crops: Tensor, size: int) -> Tensor:
+def see_in_chunks(see: See, crops: Tensor, size: int, *beside: Tensor) -> Tensor:
     """Embed crops at most `size` at a time, with the gradient of seeing all at once.
 
     Only the last chunk keeps what its backward pass needs. The others are seen without a graph and
@@ -30,41 +24,49 @@ def see_in_chunks(see: See, crops: Tensor, size: int) -> Tensor:
         see: maps `(N, 3, S, S)` to `(N, D)`, each row by itself.
         crops: `(N, 3, S, S)`.
         size: at least 1; the chunks are made even, none is larger.
+        beside: what `see` is also given of each crop, `(N, ...)`; gets no gradient.
     """
     count = math.ceil(len(crops) / size)
     if count <= 1:
-        return see(crops)
+        return see(crops, *beside)
     last = len(crops) // count
     # The last chunk's graph is made last, so autograd goes through it first: it is gone before the
     # first of the others is seen again.
-    early, late = crops.tensor_split([len(crops) - last])
-    again: Tensor = _Again.apply(early, see, count - 1)
-    return torch.cat([again, see(late)])
+    early, late = zip(*(x.tensor_split([len(crops) - last]) for x in (crops, *beside)), strict=True)
+    again: Tensor = _Again.apply(see, count - 1, *early)
+    return torch.cat([again, see(*late)])
 
 
 class _Again(torch.autograd.Function):
     """Forward: see `count` chunks without a graph. Backward: see each again, with one."""
 
     @staticmethod
-    def forward(ctx: Any, crops: Tensor, see: See, count: int) -> Tensor:
+    def forward(ctx: Any, see: See, count: int, *given: Tensor) -> Tensor:
         ctx.see, ctx.count = see, count
-        ctx.save_for_backward(crops)
-        return torch.cat([see(chunk) for chunk in crops.tensor_split(count)])
+        ctx.save_for_backward(*given)
+        return torch.cat([see(*chunk) for chunk in _chunks(given, count)])
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        (crops,) = ctx.saved_tensors
-        chunks = crops.tensor_split(ctx.count)
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        given = ctx.saved_tensors
         pulls = gradients[0].tensor_split(ctx.count)
-        found = [_gradient(ctx.see, *pair) for pair in zip(chunks, pulls, strict=True)]
-        return torch.cat(found), None, None
+        found = [
+            _gradient(ctx.see, chunk, pull)
+            for chunk, pull in zip(_chunks(given, ctx.count), pulls, strict=True)
+        ]
+        return None, None, torch.cat(found), *(None for _ in given[1:])
 
 
-def _gradient(see: See, chunk: Tensor, pull: Tensor) -> Tensor:
-    leaf = chunk.detach().requires_grad_()
+def _chunks(given: Sequence[Tensor], count: int) -> list[tuple[Tensor, ...]]:
+    return list(zip(*(x.tensor_split(count) for x in given), strict=True))
+
+
+def _gradient(see: See, chunk: Sequence[Tensor], pull: Tensor) -> Tensor:
+    crops, *beside = chunk
+    leaf = crops.detach().requires_grad_()
     with torch.enable_grad():
-        seen = see(leaf)
+        seen = see(leaf, *beside)
     return torch.autograd.grad(seen, leaf, pull)[0]
 
 
@@ -90,11 +92,17 @@ class Chunks:
         self._report = report
         self._largest = 1  # what was seen at a time so far
 
-    def see(self, perceptor: _Seeing, crops: Tensor) -> Tensor:
-        """Let a perceptor see crops `(N, 3, S, S)`; return `(N, D)`."""
+    def see(self, see: See, crops: Tensor, *beside: Tensor) -> Tensor:
+        """See crops `(N, 3, S, S)` by a perceptor's function; return `(N, D)`.
+
+        Args:
+            see: of the perceptor, given crops and rows of what is beside them.
+            crops: what it sees.
+            beside: what it is also given of each crop, `(N, ...)`.
+        """
         size = len(crops) if self.size is None else self.size
         self._largest = max(self._largest, min(size, len(crops)))
-        return see_in_chunks(perceptor.see, crops, size)
+        return see_in_chunks(see, crops, size, *beside)
 
     @property
     def history(self) -> str:

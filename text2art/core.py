@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import NotRequired
 
-from text2art.abilities import Annealed
+from text2art.abilities import Annealed, SeesPatches
 from text2art.chunks import Chunks
+from text2art.runtime import move
 
 
 class ParamGroup(TypedDict):
@@ -154,7 +155,8 @@ class Looks:
         color: `(N, 3, 4)`, affine color changes.
         noise: `(N,)`, standard deviation of added noise.
         fill: `(3,)`, color of `Border.FILL` and behind transparency.
-        noise_stream: gives the random stream of the noise for a crop size.
+        stream: gives an independent random stream of these looks for a purpose and what it is for,
+            as "noise" and "64", the size of the crops.
     """
 
     matrices: Tensor
@@ -162,7 +164,7 @@ class Looks:
     color: Tensor
     noise: Tensor
     fill: Tensor
-    noise_stream: Callable[[int], torch.Generator]
+    stream: Callable[[str, str], torch.Generator]
 
 
 class Cutouts(Protocol):
@@ -212,11 +214,13 @@ class View:
         chunks: Chunks | None = None,
         look: Callable[[Tensor], Tensor] = lambda image: image,
         turn: int | None = None,
+        token_drop: float = 0.0,
     ) -> None:
         """Make the view of a step.
 
         `look` changes the picture where it is looked at only; `turn` is what the looks are random
-        by in place of the step.
+        by in place of the step; `token_drop` is the share of each look's patches that perceptors
+        made for it do not see.
         """
         self.image = image
         self.step = step
@@ -226,6 +230,7 @@ class View:
         self._chunks = Chunks() if chunks is None else chunks
         self._look = look
         self._turn = step if turn is None else turn
+        self._token_drop = token_drop
         self._shown: dict[Sight | None, tuple[Tensor, Looks]] = {}
         self._crops: dict[tuple[Sight | None, int], Tensor] = {}
         self._seen: dict[tuple[Sight | None, int], tuple[Perceptor, Tensor]] = {}
@@ -244,9 +249,28 @@ class View:
         """Return the perceptor's embeddings of the crops of the picture or a sight, `(N, D)`."""
         key = (of, id(perceptor))
         if key not in self._seen:  # the perceptor is kept with it, so that its id stays its own
-            seen = self._chunks.see(perceptor, self.crops(perceptor.size, of))
+            crops = self.crops(perceptor.size, of)
+            kept = self._kept(perceptor, crops, of)
+            if kept is not None and isinstance(perceptor, SeesPatches):
+                seen = self._chunks.see(perceptor.see_patches, crops, kept)
+            else:
+                seen = self._chunks.see(perceptor.see, crops)
             self._seen[key] = (perceptor, seen)
         return self._seen[key][1]
+
+    def _kept(self, perceptor: Perceptor, crops: Tensor, of: Sight | None) -> Tensor | None:
+        """Choose the patches of each look that are seen, `(N, K)`; None for all.
+
+        Others in each step, as by random token dropping in training (arXiv:2212.00794 section 3.1):
+        attention costs less, and what is left out of one look is in others.
+        """
+        if not self._token_drop or not isinstance(perceptor, SeesPatches) or not perceptor.patches:
+            return None
+        count = max(1, round((1 - self._token_drop) * perceptor.patches))
+        _, looks = self._looked_at(of)
+        draw = looks.stream("patches", perceptor.name)
+        order = torch.rand(len(crops), perceptor.patches, generator=draw).argsort(dim=1)
+        return move(order[:, :count].sort(dim=1).values, crops)
 
     def _cutouts_of(self, sight: Sight | None) -> Cutouts:
         return self._cutouts if sight is None or sight.cutouts is None else sight.cutouts
@@ -403,6 +427,7 @@ class Scene:
         chunks: how many looks go through a perceptor at a time.
         passes: looks of how many kinds a step takes, one after the other; their gradients add up.
         edits: change the drawer before a step, given the step and the number of steps.
+        token_drop: share of each look's patches that vision transformers do not see while drawing.
         since: progress at the first step, for what goes on from a picture that is there.
         begin: number of updates made before the first step, in other scenes of the same run.
     """
@@ -416,6 +441,7 @@ class Scene:
     look_filters: Sequence[LookFilter] = ()
     chunks: Chunks = field(default_factory=Chunks)
     passes: int = 1
+    token_drop: float = 0.0
     edits: Sequence[Callable[[int, int], None]] = ()
     since: float = 0.0
     begin: int = 0
@@ -445,7 +471,8 @@ class Scene:
         made = self.begin + step
         turn = made + number * _PASS
         look = functools.partial(self._look, turn)
-        return View(image, made, progress, self.cutouts, self.chunks, look, turn)
+        dropped = 0.0 if final else self.token_drop
+        return View(image, made, progress, self.cutouts, self.chunks, look, turn, dropped)
 
     def _look(self, step: int, image: Tensor) -> Tensor:
         for change in self.look_filters:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Generator, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -73,7 +74,8 @@ class Session:
                 on its picture.
         """
         self._set_up(settings, models, extra_losses)
-        with memory_errors("setting up the picture"), reading():
+        taking_over = reading() if checkpoint is not None else nullcontext()
+        with memory_errors("setting up the picture"), taking_over:
             self._init = Init(self.settings)
             # From one picture, all starts are one.
             self._count = self.settings.starts_tried if self._init.size is None else 1

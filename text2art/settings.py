@@ -154,6 +154,14 @@ class CoreSettings(AskingSettings, MovingSettings, FilingSettings):
         ge=1,
         le=MAX_CUTS,
     )
+    token_drop: float = _in(
+        "guidance",
+        0.0,
+        "Share of every view's patches that vision transformers (ViT-B-32) do not see, others in "
+        "each step: quicker steps, noisier gradients.",
+        ge=0,
+        le=0.9,
+    )
     losses: dict[str, float] = _in(
         "guidance",
         {"smoothness": 0.5, "framing": 0.1},

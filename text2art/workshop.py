@@ -9,6 +9,7 @@ from functools import partial
 from torch import Tensor
 
 from text2art import memory, optimizers, parts, registry, schedules, starts
+from text2art.abilities import SeesPatches
 from text2art.chunks import Chunks
 from text2art.core import Canvas, Context, Cutouts, Drawer, Loss, Scene
 from text2art.cutouts.backdrops import Backdrops
@@ -77,6 +78,7 @@ class Workshop:
         self._cuts = settings.cuts_for(max(p.size for p, _ in supplies.ensemble))
         self._make_cutouts = partial(_make_cutouts, settings, self._cuts)
         self.glances = _make_cutouts(settings, starts.looks_of(self._cuts), settings.seed)
+        self._say_who_sees_all()
         self.guidance = self._make_guidance(settings.seed)
         self._guides = [self.guidance.of_prompts(told) for told in supplies.story]
         self._losses = self.guidance.of_other_kinds()
@@ -121,6 +123,7 @@ class Workshop:
                     look_filters=self._filters.looking,
                     chunks=chunks,
                     passes=s.batches,
+                    token_drop=s.token_drop,
                     edits=edits,
                 )
             )
@@ -165,6 +168,18 @@ class Workshop:
             f"memory: looks go through {names} {size} at a time ({free / 1e9:.1f} GB free){doubt}"
         )
         return size
+
+    def _say_who_sees_all(self) -> None:
+        """Name the perceptors that leave no patches out although that is asked for."""
+        whole = [
+            perceptor.name
+            for perceptor, _ in self._supplies.ensemble
+            if not (isinstance(perceptor, SeesPatches) and perceptor.patches)
+        ]
+        if self._settings.token_drop and whole:
+            self._report(
+                f"token_drop: {', '.join(whole)} leaves nothing out: no vision transformer"
+            )
 
     def _losses_of(self, drawer: Drawer, scene: int = 0) -> list[Loss]:
         """Return all losses of a scene of the story; the last ones look at the drawer itself."""

@@ -12,11 +12,11 @@ from training.subjects import SUBJECTS
 from training.world import BACKGROUND_NAMES, COLOR_NAMES, STYLE_NAMES
 
 _PURPOSE = {
-    "perceptor": """# text2art starter perceptor
+    "perceptor": """# text2art starter perceptor{which}
 
 A small CLIP-like model made for guidance: its input gradients look like the thing. It lets text2art
 draw offline, at once. It is not a general CLIP.""",
-    "judge": """# The judge of text2art's starter
+    "judge": """# The judge of text2art's starter{which}
 
 A small CLIP-like model that judges what the starter perceptor draws (`benchmarks/quality`). It is
 of another architecture and seed, learnt from other drawings of the same subjects, and never guides.
@@ -24,7 +24,7 @@ It is no part of the package.""",
 }
 _CARD = """{purpose} It knows {subjects} subjects, {colors} colors,
 counts from 1 to 4, pairs of things and how they lie, sizes, places, {backgrounds} backgrounds and
-{styles} styles; all other words are one "unknown word". `perceptor.json` lists every word it knows.
+{styles} styles; all other words are one "unknown word". `{stem}.json` lists every word it knows.
 
 The command that makes such a model:
 `python -m training.make --parts {part}{options} --budget {minutes:.0f}m`.
@@ -124,7 +124,8 @@ def write_card(
     """
     counts = Counter(sprites.source)
     text = _CARD.format(
-        purpose=_PURPOSE[part], part=part,
+        purpose=_PURPOSE[part].format(which=f", number {tower}" if tower > 1 else ""),
+        part=part, stem=stem_of("perceptor", tower),
         options=(f" --tower {tower}" if tower > 1 else "")
         + (" --icons DIR" if set(counts) & set(LICENSES) else ""),
         subjects=len(SUBJECTS), colors=len(COLOR_NAMES), backgrounds=len(BACKGROUND_NAMES),

@@ -49,6 +49,12 @@ def read_checkpoint(path: Path) -> tuple[StarterConfig, Tensor, dict[str, Tensor
     return config, ids, fold(state["average"])
 
 
+def updates_in(path: Path) -> int:
+    """Return how many updates a checkpoint's training had made."""
+    updates: int = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["updates"]
+    return updates
+
+
 def build(config: StarterConfig, token_ids: Tensor, weights: dict[str, Tensor]) -> StarterCLIP:
     """Return the model of folded weights, frozen."""
     model = StarterCLIP(config, token_ids)

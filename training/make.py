@@ -12,6 +12,7 @@ import platform
 import re
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -26,10 +27,10 @@ from training.captions import WordTokenizer, known_tokens
 from training.card import stem_of, write_card
 from training.compose import SIDE, Composer
 from training.evaluate import evaluate, table
-from training.export import build, read_checkpoint, write
+from training.export import build, read_checkpoint, updates_in, write
 from training.guided import save_sheet
 from training.icons import IconsMissingError
-from training.plan import Planner
+from training.plan import NO_EMPHASIS, Planner
 from training.planning import Here, PlanSource, Workers, Writer
 from training.recipe import Recipe, continued, recipe_for
 from training.scenes import draw_scenes
@@ -132,18 +133,39 @@ class Making:
         total = sum(SHARES[part] for part in args.parts)
         self.budgets = {part: args.budget * SHARES[part] / total for part in args.parts}
 
-    def writer(self, sprites: Sprites, seed: int, size: int) -> Writer:
+    def writer(
+        self, sprites: Sprites, seed: int, size: int, emphasis: Mapping[str, float] = NO_EMPHASIS
+    ) -> Writer:
         """Return what plans and writes chunks of `size` pictures."""
-        return Writer(Planner(sprites), self.token_ids.tolist(), seed, size)
+        planner = Planner(sprites, emphasis=emphasis)
+        return Writer(planner, self.token_ids.tolist(), seed, size)
 
-    def source(self, writer: Writer, share: float = 1.0) -> PlanSource:
-        """Return a source of plans: worker processes beside a GPU, this process on a CPU."""
+    def source(self, writer: Writer, share: float = 1.0, first: int = 0) -> PlanSource:
+        """Return a source of plans: worker processes beside a GPU, this process on a CPU.
+
+        Args:
+            writer: of the plans.
+            share: of the worker processes that the machine has room for.
+            first: number of the first chunk: where a training that is resumed had got to.
+        """
         count = self.args.workers
         if count is None:
             count = max(1, (os.cpu_count() or 2) - 2) if self.device.type == "cuda" else 0
         if not count:
-            return Here(writer)
-        return self._stack.enter_context(Workers(writer, max(1, round(count * share))))
+            return Here(writer, first)
+        return self._stack.enter_context(Workers(writer, max(1, round(count * share)), first))
+
+    def checkpoint(self, part: Perceptor) -> Path:
+        """Return where a perceptor's training leaves its state."""
+        tower = self.args.tower if part == "perceptor" else 1
+        folder: Path = self.args.checkpoints
+        return folder / f"{stem_of(part, tower)}.pt"
+
+    def begun(self, part: Perceptor, recipe: Recipe) -> int:
+        """Return how many chunks of plans a training that is resumed has used, in part or whole."""
+        if not self.args.resume:
+            return 0
+        return -(-updates_in(self.checkpoint(part)) // recipe.chunk)
 
     def described(self) -> str:
         """Return the device in words."""
@@ -169,13 +191,15 @@ def make_perceptor(making: Making, part: Perceptor, sprites: Sprites, source: Pl
     )  # fmt: skip
     if parent is not None:
         trainer.adopt(parent)
-    checkpoint = args.checkpoints / f"{stem_of(part, tower)}.pt"
+    checkpoint = making.checkpoint(part)
     say(f"{part}: {len(sprites.names)} drawings, {len(making.token_ids)} tokens, {device}")
     if args.resume:
         trainer.load(checkpoint)
         say(f"resumed after {trainer.elapsed:.0f} s of training")
     composer = Composer(sprites, draw_scenes(recipe.seed), device, SIDE)
-    trainer.run(Stream(source, composer, recipe.seed, recipe.batch), say, checkpoint)
+    # What is resumed is shown other pictures than those it began with.
+    seed = recipe.seed + trainer.updates
+    trainer.run(Stream(source, composer, seed, recipe.batch), say, checkpoint)
     config, token_ids, weights = read_checkpoint(checkpoint)
     model = build(config, token_ids, weights).to(device)
     results = evaluate(model, sprites, args.pictures)
@@ -226,16 +250,18 @@ def _make(making: Making) -> None:
     sources: dict[str, PlanSource] = {}
     sprites: dict[str, Sprites] = {}
     if "perceptor" in parts or "vqgan" in parts:
-        recipe = recipe_for("perceptor", making.device)
+        recipe = change(recipe_for("perceptor", making.device), args.changes)
         sprites["guide"] = render_sprites("guide", args.icons)
         seed = recipe.seed + 100 * (args.tower - 1)
-        writer = making.writer(sprites["guide"], seed, recipe.batch * recipe.chunk)
-        sources["guide"] = making.source(writer, 0.75 if "judge" in parts else 1.0)
+        size = recipe.batch * recipe.chunk
+        writer = making.writer(sprites["guide"], seed, size, recipe.emphasized())
+        first = making.begun("perceptor", recipe) if "perceptor" in parts else 0
+        sources["guide"] = making.source(writer, 0.75 if "judge" in parts else 1.0, first)
     if "judge" in parts:
         recipe = recipe_for("judge", making.device)
         sprites["judge"] = render_sprites("judge", args.icons)
         writer = making.writer(sprites["judge"], recipe.seed, recipe.batch * recipe.chunk)
-        sources["judge"] = making.source(writer, 0.25)
+        sources["judge"] = making.source(writer, 0.25, making.begun("judge", recipe))
     for part in parts:
         if part == "vqgan":
             make_vqgan(

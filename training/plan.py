@@ -1,9 +1,10 @@
 """Decide what a batch of pictures shows and what its captions say; no pixel is touched here."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -32,9 +33,9 @@ _DULL_STYLES = tuple(STYLE_NAMES.index(name) for name in COLORLESS)
 _PIXELART = STYLE_NAMES.index("pixelart")
 _SHAPE_SUBJECTS = [SUBJECT_INDEX[name] for name in SHAPES]
 _SHAPE_MASS = list(accumulate(3.0 if name in ("star", "heart") else 1.0 for name in SHAPES))
-_SUBJECT_MASS = list(accumulate(2.0 if s.favorite else 1.0 for s in SUBJECTS))
 _ABOVE = RELATION_NAMES.index("above")  # from here on, relations are upright
 _SMALL = SIZE_NAMES.index("small")
+NO_EMPHASIS: Mapping[str, float] = MappingProxyType({})
 _KIN = frozenset(
     pair
     for i, subject in enumerate(SUBJECTS)
@@ -113,9 +114,22 @@ class Planner:
     """Draws plans from a numpy generator; the same seed gives the same plans.
 
     It holds a few short lists, so it is quick to make and to send to another process.
+
+    Args:
+        sprites: facts of the drawings.
+        held_back: whether to show the drawings kept for evaluation.
+        emphasis: how many times as often as others a subject comes, by its name.
+
+    Raises:
+        ValueError: emphasis on a name that is no subject.
     """
 
-    def __init__(self, sprites: Drawings, held_back: bool = False) -> None:
+    def __init__(
+        self,
+        sprites: Drawings,
+        held_back: bool = False,
+        emphasis: Mapping[str, float] = NO_EMPHASIS,
+    ) -> None:
         self._drawings: list[list[int]] = []
         for i in range(len(SUBJECTS)):
             mine = sprites.subject == i
@@ -123,6 +137,12 @@ class Planner:
             self._drawings.append((kept if len(kept) else np.flatnonzero(mine)).tolist())
         self._natural: list[int] = sprites.color.tolist()
         self._plain: list[bool] = sprites.plain.tolist()
+        unknown = sorted(set(emphasis) - set(SUBJECT_INDEX))
+        if unknown:
+            raise ValueError(f"no subject is called {', '.join(unknown)}: see training/subjects.py")
+        self._mass = list(
+            accumulate((2.0 if s.favorite else 1.0) * emphasis.get(s.name, 1.0) for s in SUBJECTS)
+        )
 
     def draw(self, difficulty: NDArray[np.float32], rng: np.random.Generator) -> Plan:
         """Plan one picture per entry of `difficulty` (each in [0, 1])."""
@@ -175,7 +195,7 @@ class Planner:
         if kind < 0.08 + 0.06 * dif:
             return self._two(dif, ground, u)
         shape = u[5] < 0.24
-        subject = _shape(u[4]) if shape else _subject(u[4])
+        subject = _shape(u[4]) if shape else self._subject(u[4])
         count = _count(u[6], shape, dif)
         drawing, paint, color = self._drawing(subject, dif, u[7:10])
         ground = _unlike(ground, color, -1, u[10])
@@ -208,8 +228,8 @@ class Planner:
 
     def _two(self, dif: float, ground: int, u: Sequence[float]) -> _Picture:
         """Plan a picture of two different things."""
-        first = _shape(u[4]) if u[5] < 0.5 else _subject(u[4])
-        second = _shape(u[18]) if u[19] < 0.5 else _subject(u[18])
+        first = _shape(u[4]) if u[5] < 0.5 else self._subject(u[4])
+        second = _shape(u[18]) if u[19] < 0.5 else self._subject(u[18])
         while second == first or (first, second) in _KIN:
             second = (second + 1) % len(SUBJECTS)
         drawing, paint, color = self._drawing(first, dif, u[7:10])
@@ -236,6 +256,9 @@ class Planner:
             truth, claim, ground, layout, [drawing, other, -1, -1], [paint, other_paint, -1, -1]
         )
 
+    def _subject(self, u: float) -> int:
+        return bisect_right(self._mass, u * self._mass[-1])
+
     def _drawing(self, subject: int, dif: float, u: Sequence[float]) -> tuple[int, int, int]:
         """Choose a drawing; return it, the color to paint it in (-1: its own) and its color."""
         mine = self._drawings[subject]
@@ -248,10 +271,6 @@ class Planner:
 
 def _shape(u: float) -> int:
     return _SHAPE_SUBJECTS[bisect_right(_SHAPE_MASS, u * _SHAPE_MASS[-1])]
-
-
-def _subject(u: float) -> int:
-    return bisect_right(_SUBJECT_MASS, u * _SUBJECT_MASS[-1])
 
 
 def _background(dif: float, u: float, v: float) -> int:

@@ -92,30 +92,43 @@ class Writer:
 
 
 class Here:
-    """Writes in this process: for tests, and where one core must do for all."""
+    """Writes in this process: for tests, and where one core must do for all.
 
-    def __init__(self, writer: Writer) -> None:
-        self._writer, self._chunk = writer, 0
+    Args:
+        writer: of the chunks.
+        first: number of the first chunk.
+    """
+
+    def __init__(self, writer: Writer, first: int = 0) -> None:
+        self._writer, self._chunk = writer, first
 
     def next(self, difficulty: float) -> Written:
         """See `PlanSource.next`."""
+        written = self._writer.write(self._chunk, difficulty)
         self._chunk += 1
-        return self._writer.write(self._chunk, difficulty)
+        return written
 
 
 class Workers:
     """Writes in worker processes, a few chunks ahead; use as a context manager.
 
     The difficulty is that of the moment of writing, a few chunks before it is used.
+
+    Args:
+        writer: of the chunks.
+        count: of processes.
+        first: number of the first chunk.
     """
 
-    def __init__(self, writer: Writer, count: int) -> None:
+    def __init__(self, writer: Writer, count: int, first: int = 0) -> None:
         context = multiprocessing.get_context("spawn")
         self._difficulty = context.Value("d", 0.0)
         self._queue: Any = context.Queue(maxsize=_AHEAD * count)
         self._processes = [
             context.Process(
-                target=_work, args=(writer, self._queue, self._difficulty, k, count), daemon=True
+                target=_work,
+                args=(writer, self._queue, self._difficulty, first + k, count),
+                daemon=True,
             )
             for k in range(count)
         ]

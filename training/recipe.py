@@ -32,6 +32,8 @@ class Recipe:
         fakes_ramp: when their weight rises from 0 to `fakes_weight`.
         settle_at: when batch norm settles (see `norm.py`).
         ema_every, ema_decay: the exported weights are a running average.
+        emphasis: subjects that come more often than others, "mushroom=8,apple=3": for those that
+            are not drawn well yet.
         folded: no batch norm: for going on from exported weights, whose norms are folded in.
     """
 
@@ -58,7 +60,25 @@ class Recipe:
     settle_at: float = 0.7
     ema_every: int = 8
     ema_decay: float = 0.985
+    emphasis: str = ""
     folded: bool = False
+
+    def emphasized(self) -> dict[str, float]:
+        """Return how many times as often as others subjects come.
+
+        Raises:
+            ValueError: no list of NAME=TIMES.
+        """
+        times: dict[str, float] = {}
+        for pair in filter(None, (part.strip() for part in self.emphasis.split(","))):
+            name, _, number = pair.partition("=")
+            try:
+                times[name.strip()] = float(number)
+            except ValueError:
+                times[name.strip()] = math.nan
+            if not 0.0 < times[name.strip()] < math.inf:
+                raise ValueError(f"emphasis {pair!r}: write it like mushroom=8, more than 0")
+        return times
 
 
 _JUDGE = Recipe(

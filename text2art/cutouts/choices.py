@@ -33,9 +33,9 @@ class Uniform:
         return torch.rand(self._count, 4, 2, generator=self._generator)
 
 
-def noise_stream_of(seed: int | str, step: int) -> Callable[[int], torch.Generator]:
-    """Return what gives the noise of a step its stream, by crop size."""
-    return lambda size: stream(seed, f"noise/{step}/{size}")
+def streams_of(seed: int | str, step: int) -> Callable[[str, str], torch.Generator]:
+    """Return what gives the looks of a step their random streams: see `core.Looks`."""
+    return lambda purpose, which: stream(seed, f"{purpose}/{step}/{which}")
 
 
 def place(center: Tensor, half: Tensor) -> Tensor:

@@ -101,7 +101,7 @@ def _noise(looks: Looks, size: int) -> Tensor:
     would; where looks show the same spot of the picture, theirs are still independent.
     """
     n = len(looks.matrices)
-    draw = looks.noise_stream(size)
+    draw = looks.stream("noise", str(size))
     field = torch.randn(3, size + _ROOM, size + _ROOM, generator=draw)
     places = torch.randint(_ROOM + 1, (n, 2), generator=draw).tolist()
     seen = [field[:, top : top + size, left : left + size] for top, left in places]

@@ -11,10 +11,10 @@ from text2art.core import Border, Looks
 from text2art.cutouts.choices import (
     Uniform,
     jitter,
-    noise_stream_of,
     perspective,
     place,
     rotate,
+    streams_of,
 )
 from text2art.cutouts.cut import cut
 from text2art.options.cutouts import ViewOptions
@@ -66,7 +66,7 @@ class ViewSampler:
             color=jitter(draw, *[o.jitter] * 4),
             noise=draw.between(0, o.noise),
             fill=draw.between(0, 1)[:1].expand(3),
-            noise_stream=noise_stream_of(self._seed, step),
+            stream=streams_of(self._seed, step),
         )
 
     def cut(self, image: Tensor, looks: Looks, size: int) -> Tensor:
@@ -123,7 +123,7 @@ class PixraySampler:
             color=jitter(draw, 0.0, 0.0, jittered, jittered),
             noise=draw.between(0, 0.1),
             fill=fill,
-            noise_stream=noise_stream_of(self._seed, step),
+            stream=streams_of(self._seed, step),
         )
 
     def cut(self, image: Tensor, looks: Looks, size: int) -> Tensor:

@@ -56,12 +56,18 @@ def lean_(visual: nn.Module) -> Tower | None:
 
 
 class ClassTokenTransformer:
-    """A vision transformer of which only the class token is read (arXiv:2010.11929)."""
+    """A vision transformer of which only the class token is read (arXiv:2010.11929).
+
+    Attributes:
+        patches: that a picture is taken apart into.
+    """
 
     def __init__(self, visual: VisionTransformer) -> None:
         for block in visual.transformer.resblocks:
             _merge_quick_gelu_(block.mlp)
         self._net: Any = visual
+        rows, columns = self._net.grid_size
+        self.patches = int(rows * columns)
 
     def __call__(self, pictures: Tensor, kept: Tensor | None = None) -> Tensor:
         """Embed normalized pictures `(N, 3, S, S)` as `(N, D)`.

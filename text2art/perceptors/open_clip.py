@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from text2art.core import Perceptor
 from text2art.errors import MissingExtra, UnknownComponent, WeightsCorrupt, WeightsMissing
-from text2art.nets.towers import lean_
+from text2art.nets.towers import ClassTokenTransformer, lean_
 from text2art.perceptors.cut import cut_notice
 from text2art.perceptors.reference import (
     OPENAI_MARKS,
@@ -48,6 +48,10 @@ class OpenClipPerceptor:
 
     The image tower computes in the runtime's type for its size, and without what guidance needs
     not (`nets.towers`); the text tower, which is asked once, and everything outside in float32.
+
+    Attributes:
+        patches: of a look, where the image tower is a vision transformer that can leave some out;
+            else 0. See `abilities.SeesPatches`.
     """
 
     def __init__(
@@ -68,7 +72,9 @@ class OpenClipPerceptor:
         whole: Any = net
         visual = whole.visual
         self._dtype = runtime.dtype_for(visual)
-        self._embed: Callable[[Tensor], Tensor] = lean_(visual) or whole.encode_image
+        tower = lean_(visual)
+        self.patches = tower.patches if isinstance(tower, ClassTokenTransformer) else 0
+        self._embed: Callable[..., Tensor] = tower or whole.encode_image
         visual.to(self._dtype)
         self._tokenizer = tokenizer
         self._device = runtime.device
@@ -77,10 +83,16 @@ class OpenClipPerceptor:
 
     def see(self, crops: Tensor) -> Tensor:
         """See `core.Perceptor.see`."""
+        return F.normalize(self._embed(self._normalized(crops)).float(), dim=-1)
+
+    def see_patches(self, crops: Tensor, kept: Tensor) -> Tensor:
+        """See `abilities.SeesPatches.see_patches`."""
+        return F.normalize(self._embed(self._normalized(crops), kept).float(), dim=-1)
+
+    def _normalized(self, crops: Tensor) -> Tensor:
         if crops.shape[1:] != (3, self.size, self.size):
             raise ValueError(f"{self.name} sees (N, 3, {self.size}, {self.size}): {crops.shape}")
-        normalized = ((crops - self._mean) / self._std).to(self._dtype)
-        return F.normalize(self._embed(normalized).float(), dim=-1)
+        return ((crops - self._mean) / self._std).to(self._dtype)
 
     @torch.no_grad()
     def read(self, texts: Sequence[str]) -> Tensor:
