@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.tools import clip_files
 from tests.tools.clip_files import TINY, TINY_RESNET, tiny_clip
@@ -137,6 +138,28 @@ def side_of(model: str) -> int:
     with torch.device("meta"):
         net = perceptor.make_net(open_clip.get_model_config(model), model)
     return perceptor._side(net.visual)
+
+
+class Filled(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the tensors that are filled with random numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func in (torch.ops.aten.normal_.default, torch.ops.aten.uniform_.default)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("config", [TINY, TINY_RESNET, TINY_CUSTOM])
+def test_no_random_numbers_are_drawn_for_weights_that_a_file_brings(config: Any) -> None:
+    with Filled() as drawn:
+        perceptor.make_net(config, "any")
+    assert drawn.count > 10
+    with Filled() as blank:
+        perceptor.blank_net(config)
+    assert blank.count == 0
 
 
 # ---- families ----------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from text2art.color import blend, mixed, opacity, opacity_logits, over
 from text2art.core import Canvas, Drawer, Frame, View
 from text2art.cutouts.backdrops import Backdrops
 from text2art.cutouts.recipes import ViewSampler
-from text2art.errors import InputFileError, SettingsError
+from text2art.errors import InputFileError, PointedError, SettingsError
 from text2art.losses.opacity import OpacityLoss
 from text2art.media.convert import to_pil, to_tensor
 from text2art.media.folder import pictures_in
@@ -132,6 +132,23 @@ def test_courses_count_shares_of_the_film() -> None:
 def test_broken_courses_are_named(text: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         parse_course(text, "animation_zoom", 0, 9)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "marked"),
+    [
+        ("0: 1, 30: x", "at '30: x'", "30: x"),
+        ("0: 1, 30 frames: 2", "is no moment", "30 frames"),
+        ("0: 1,  120%: 2", "0% to 100%", "120%"),
+        ("0: 1, 5: 99", "0 to 9", "5: 99"),
+        ("0: 1, 0: 2", "two numbers for 0", "0: 2"),
+    ],
+)
+def test_a_caret_shows_the_fault_of_a_course(text: str, message: str, marked: str) -> None:
+    with pytest.raises(PointedError, match=message) as caught:
+        parse_course(text, "animation_zoom", 0, 9)
+    shown, caret = caught.value.pointer.splitlines()
+    assert shown[caret.index("^") :].startswith(marked)
 
 
 # ---- what a run starts from --------------------------------------------------------------------
@@ -566,6 +583,7 @@ def test_scenes_share_the_pictures_of_an_animation(models: Models) -> None:
         ({"animation_frames": 3, "protect": "y.png"}, "leave it out of animations"),
         ({"animation_dir": "nowhere"}, "no folder"),
         ({"animation_frames": 2000, "animation_steps": 1000}, "use fewer iterations"),
+        ({"prompts": "a ^ b ^ c", "animation_frames": 2}, "3 scenes and the animation 2 pictures"),
         ({"animation_zoom": "3"}, "out of range: 0.5 to 2"),
         ({"optimizer": "Adamm"}, r"Did you mean 'Adam'\?|Did you mean 'Adam"),
         ({"overlay_every": "0"}, "overlay_every"),

@@ -19,7 +19,7 @@ from PIL.GimpPaletteFile import GimpPaletteFile
 
 from text2art.errors import InputFileError, OutputError, SettingsError
 from text2art.palettes import BUILTIN, Color, parse_palette
-from text2art.palettes.files import colors_of_file, read_file
+from text2art.palettes.files import PaletteFileError, colors_of_file, read_file
 from text2art.palettes.reduce import colors_in, reduce_colors
 from text2art.palettes.write import WRITTEN, format_palette
 
@@ -46,7 +46,7 @@ def test_palettes_come_back_in_their_order(ending: str, colors: list[Color]) -> 
 
 
 @pytest.mark.parametrize("name", BUILTIN)
-@pytest.mark.parametrize("ending", [".gpl", ".hex", ".pal", ".png"])
+@pytest.mark.parametrize("ending", [".gpl", ".hex", ".pal", ".png", ".aseprite"])
 def test_builtin_palettes_go_to_aseprite_and_back(name: str, ending: str, tmp_path: Path) -> None:
     colors = parse_palette(name)
     path = tmp_path / f"palette{ending}"
@@ -225,6 +225,34 @@ def test_bad_files_are_refused_with_a_reason(name: str, data: bytes, said: str) 
         colors_of_file(data, name, 256)
     assert said in str(caught.value)
     assert repr(name) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "line", "at"),
+    [
+        ("a.gpl", b"GIMP Palette\nName: x\n#\n  1 2 3 x\n  12  300 0 y\n", "12  300 0 y", 4),
+        ("a.gpl", b"GIMP Palette\n12 30\n", "12 30", 5),
+        ("a.gpl", b"GIMP Palette\n1 -2 3\n", "1 -2 3", 2),
+        ("a.pal", b"JASC-PAL\r\n0100\r\n2\r\n1 2 3\r\n1 2 x\r\n", "1 2 x", 4),
+        ("a.hex", b"1a1c2c\n  hello ; a note\n", "hello ; a note", 0),
+        ("a.csv", b"Sweetie,, ff0000,  00ff0g\n", "Sweetie,, ff0000,  00ff0g", 19),
+        ("a.csv", b"ff0000,00ff00,zz", "ff0000,00ff00,zz", 14),
+        ("a.json", b'{\n "colors": ["ff0000" "00ff00"]}', ' "colors": ["ff0000" "00ff00"]}', 21),
+        ("a.json", b'["ff0000", "nope"]', "nope", 0),
+    ],
+)
+def test_a_caret_points_into_the_line_at_fault(name: str, data: bytes, line: str, at: int) -> None:
+    with pytest.raises(PaletteFileError) as caught:
+        parse_palette(f"@{name}", read=lambda _: data)
+    assert repr(name) in str(caught.value)
+    assert (caught.value.source, caught.value.at) == (line, at)
+    assert caught.value.pointer.splitlines() == [line, " " * at + "^"]
+
+
+def test_a_web_page_is_no_palette() -> None:
+    page = b"\n<!DOCTYPE html>\n<html><body>Sweetie 16</body></html>"
+    with pytest.raises(InputFileError, match=r"is a web page; .* as https://lospec\.com/"):
+        parse_palette("@https://lospec.com/palette-list/sweetie-16", read=lambda _: page)
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:

@@ -128,6 +128,11 @@ def test_lists_stay_as_they_are_unless_counted() -> None:
     assert hexes("Game Boy\\2") == ["0f380f", "9bbc0f"]
 
 
+def test_columns_of_hexadecimal_colors_are_lists() -> None:
+    assert hexes("1a1c2c\n#5d275d\nB13E53\n") == ["1a1c2c", "5d275d", "b13e53"]
+    assert hexes("ff0000 00ff00; [blue]") == ["ff0000", "00ff00", "0000ff"]
+
+
 def test_sections_are_joined() -> None:
     assert hexes("[red]; black->white\\3 ;CGA") == [
         "ff0000", "000000", "808080", "ffffff", "55ffff", "ff55ff",
@@ -176,8 +181,8 @@ def test_the_survey_is_whole() -> None:
 def test_legends_name_colors_politely() -> None:
     assert nearest_name((229, 0, 0)) == "red"
     for name, color in xkcd().items():
-        assert nearest_name(color) == name or nearest_name(color) != "poo", name
-        assert "shit" not in nearest_name(color)
+        given = nearest_name(color)
+        assert not any(word in given for word in ("poo", "shit", "puke", "vomit", "snot")), name
 
 
 @pytest.mark.parametrize(
@@ -201,6 +206,8 @@ def test_legends_name_colors_politely() -> None:
         ("PICO-8->red", "no place in a ramp", 0),
         ("colors.gpl", "@colors.gpl", 0),
         ("red;@ ", "@ needs the name of a file", 4),
+        ("ff0000 00ff00\\4", "list in brackets", 13),
+        ("[ff0000 00ff00, blue]", "'ff0000 00ff00' is no color", 1),
     ],
 )
 def test_a_caret_points_at_the_fault(text: str, said: str, at: int) -> None:

@@ -16,7 +16,15 @@ from PIL import Image
 from text2art.errors import OutputError, SettingsError
 from text2art.media import pixelart
 from text2art.media.load import load_frames, load_picture
-from text2art.media.pixelart import cell_size, enlarged, hard_alpha, native, natives, swapped
+from text2art.media.pixelart import (
+    cell_size,
+    enlarged,
+    hard_alpha,
+    in_order_of,
+    native,
+    natives,
+    swapped,
+)
 from text2art.media.png import encode_picture
 from text2art.media.quantize import DITHERS, Dither, bayer, indexed, light_of, mixable, to_levels
 from text2art.palettes import BUILTIN, Color, parse_palette
@@ -282,6 +290,46 @@ def test_alpha_is_hard() -> None:
     assert hard_alpha(noise(3, 3)).mode == "RGB"
 
 
+def test_the_alpha_of_an_indexed_picture_is_hard(tmp_path: Path) -> None:
+    image = Image.new("P", (5, 1))
+    image.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9])
+    for x in range(5):
+        image.putpixel((x, 0), x)
+    image.save(tmp_path / "soft.png", transparency=bytes([255, 127, 128, 0]))
+    soft = load_picture(str(tmp_path / "soft.png"), keep_palette=True)
+    hard = hard_alpha(soft)
+    assert hard.getpalette("RGB") == image.getpalette("RGB")
+    assert pixels(hard) == [0, 1, 2, 1, 4]  # of the two that are not there, the first
+    assert hard.convert("RGBA").getchannel("A").tobytes() == bytes([255, 0, 255, 0, 255])
+    assert pixels(soft) == [0, 1, 2, 3, 4]
+    image.save(tmp_path / "all.png", transparency=bytes([255, 200]))
+    there = hard_alpha(load_picture(str(tmp_path / "all.png"), keep_palette=True))
+    assert pixels(there) == [0, 1, 2, 3, 4]
+    assert there.convert("RGBA").getchannel("A").getextrema() == (255, 255)
+
+
+@pytest.mark.parametrize("name", TEN)
+def test_a_picture_that_kept_to_a_palette_is_indexed_in_its_order(name: str) -> None:
+    palette = parse_palette(name)
+    wanted = indexed(noise(12, 9), palette)
+    found = in_order_of(wanted.convert("RGB"), palette)
+    assert plte(encode_picture(found, ".png"))[0] == palette
+    assert found.tobytes() == wanted.tobytes()
+
+
+def test_a_picture_that_did_not_keep_to_a_palette_stays_as_it_is() -> None:
+    palette = parse_palette("Game Boy")
+    image = indexed(noise(4, 4), palette).convert("RGBA")
+    image.putpixel((0, 0), (1, 2, 3, 127))  # that is not there
+    found = in_order_of(image, palette)
+    assert (found.mode, found.getpixel((0, 0)), found.info["transparency"]) == ("P", 4, 4)
+    image.putpixel((0, 0), (1, 2, 3, 128))
+    assert in_order_of(image, palette) is image
+    assert in_order_of(image, []) is image
+    full = [(n, n, n) for n in range(256)]
+    assert in_order_of(Image.new("RGBA", (2, 2)), full).mode == "RGBA"  # no index is left
+
+
 # ---- swapping ----------------------------------------------------------------------------------
 
 
@@ -322,6 +370,8 @@ def test_swaps_keep_what_is_transparent() -> None:
     again = swapped(done, parse_palette("CGA"))
     assert pixels(again)[0] == 4
     assert pixelart.palette_of(again) == parse_palette("CGA")
+    nothing = swapped(Image.new("RGBA", (3, 2)), parse_palette("CGA"))
+    assert pixels(nothing) == [4] * 6
 
 
 def test_swaps_that_cannot_be() -> None:

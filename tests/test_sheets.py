@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFont
 
 from tests.cli_tools import TINY, Cli, draw
 from text2art.cli import cells, grid, vary
@@ -21,6 +21,7 @@ from text2art.cli.boundary import Interrupt
 from text2art.errors import SettingsError
 from text2art.media.grid import Labels, labelled_grid
 from text2art.media.png import read_record
+from text2art.media.sheet import wrap
 from text2art.settings import MAX_SEED, Settings
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -182,6 +183,27 @@ def test_long_labels_are_wrapped_and_stay_off_the_pictures() -> None:
     assert sheet.crop((left, top, right, bottom)).getcolors() == [(64 * 64, RED)]
 
 
+@pytest.mark.parametrize("width", [1, 40, 90, 300])
+@pytest.mark.parametrize("text", ["(none)", "WWWWWWWWWWWWWWWWWWWW iiii", "a cat\non a mat  now"])
+def test_no_line_is_wider_than_asked_for_and_no_letter_is_lost(text: str, width: int) -> None:
+    font = ImageFont.load_default(size=14)
+    lines = wrap(text, font, width)
+    assert all(font.getlength(line) <= width or len(line) == 1 for line in lines)
+    assert "".join(lines).replace(" ", "") == "".join(text.split())
+    if width == 300:
+        assert lines == [" ".join(line.split()) for line in text.splitlines()]
+
+
+def test_a_short_label_stays_on_its_line() -> None:
+    # The room beside the rows is as wide as their longest label, so that none is broken by it.
+    for label in ("(none)", "WWW", "pixel"):
+        sheet = labelled_grid([[plain(RED)]], Labels(rows=[label]), side=64)
+        left = box_of(sheet, RED)[0]
+        beside = np.asarray(sheet.crop((0, 0, left, sheet.height)).convert("L"))
+        inked = np.flatnonzero((beside < 128).any(axis=1))
+        assert inked[-1] - inked[0] < 14  # two lines are 22 high
+
+
 def test_pictures_of_several_aspects_share_one_box() -> None:
     sheet = labelled_grid([[plain(RED, (40, 20)), plain(BLUE, (20, 40))]], Labels(), side=40)
     assert box_of(sheet, RED) == (8, 18, 48, 38)
@@ -308,6 +330,11 @@ def test_an_interrupt_keeps_the_sheet_as_far_as_it_got(cli: Cli, monkeypatch: An
         (["--x", "seed=1,2"], "no prompt was given"),
         (["a cat", "--x", "seed=1,2", "--out", "g.gif"], "use .png or .webp"),
         (["a cat", "--x", "seed=1,2", "--out", "{x}.png"], "unknown field '{x}'"),
+        (
+            ["a cat", "--x", "palette=CGA;red, blurpl"],
+            "palette=red, blurpl: palette: 'blurpl' is no color",
+        ),
+        (["a cat", "--x", "palette=CGA;red, blurpl"], "\nred, blurpl\n     ^\n"),
     ],
 )
 def test_grids_are_checked_before_any_work(cli: Cli, words: list[str], message: str) -> None:
@@ -336,6 +363,22 @@ def test_a_sheet_of_files_and_folders(cli: Cli) -> None:
     before = Path("f/sheet.png").read_bytes()
     assert cli("sheet", "cat.png", "f", "--side=32", "--columns=3", "-o", "f/sheet.png").code == 0
     assert Path("f/sheet.png").read_bytes() == before  # it does not hold itself
+
+
+def test_numbers_in_names_are_sorted_by_their_value(cli: Cli) -> None:
+    Path("f").mkdir()
+    plain(RED).save("f/10.png")
+    plain(BLUE).save("f/9.png")
+    plain(RED).save("f/.hidden.png")
+    assert cli("sheet", "f", "--side=32", "--columns=2", "--captions=none", "-o", "s.png").code == 0
+    with Image.open("s.png") as sheet:
+        assert sheet.width == 2 * 40 + 8
+        assert box_of(sheet.convert("RGB"), BLUE)[0] == 8
+        assert box_of(sheet.convert("RGB"), RED)[0] == 48
+    assert cli("export", "sprites", "f", "--columns=2", "-o", "t.png").code == 0
+    with Image.open("t.png") as sheet:
+        assert sheet.size == (40, 20)
+        assert box_of(sheet.convert("RGB"), BLUE) == (0, 0, 20, 20)
 
 
 def test_captions(cli: Cli) -> None:

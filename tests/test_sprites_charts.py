@@ -378,6 +378,7 @@ def test_commands_of_palette(cli: Cli) -> None:
         (["export", "chart", "a.png", "-o", "a.doc"], "use .pdf or .svg or .png"),
         (["export", "sprites", "empty"], "no picture in the folder 'empty'"),
         (["draw", "a", "--palette=red, blurpl"], "red, blurpl\n     ^\n"),
+        (["draw", "a", "--drawer=fft", "--native"], "the drawer 'fft' has no cells"),
     ],
 )
 def test_refusals(cli: Cli, arguments: list[str], said: str) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 
-from text2art.errors import SettingsError
+from text2art.errors import PointedError, SettingsError
 
 MOST_KEYS = 100
 _NUMBER = r"[+-]?(?:\d{1,7}(?:\.\d{0,6})?|\.\d{1,6})"
@@ -66,25 +67,34 @@ def parse_course(value: object, name: str, low: float, high: float) -> Course:
         high: largest number accepted.
 
     Raises:
-        SettingsError: it cannot be read, or is out of range, or has too many parts.
+        PointedError: a part cannot be read, is out of range, or is for the moment of another.
+        SettingsError: it has too many parts.
     """
-    parts = [part.strip() for part in str(value).split(",")]
+    text = str(value)
+    parts = text.split(",")
     if len(parts) > MOST_KEYS:
         raise SettingsError(f"{name} has {len(parts)} parts, at most {MOST_KEYS} are accepted")
-    course = []
+    course: dict[Moment, float] = {}
+    start = 0
     for part in parts:
-        at, colon, number = part.rpartition(":")
-        number = number.strip()
+        fault = partial(PointedError, source=text, at=start + len(part) - len(part.lstrip()))
+        start += len(part) + 1
+        at, colon, number = (piece.strip() for piece in part.rpartition(":"))
         if isinstance(value, bool) or not _PLAIN.match(number) or (len(parts) > 1 and not colon):
-            raise SettingsError(
-                f"{name} {str(value)!r} cannot be read at {part!r}: write one number, or numbers "
+            raise fault(
+                f"{name} {text!r} cannot be read at {part.strip()!r}: write one number, or numbers "
                 "with their frames, as '0: 1, 30: 1.05, 100%: 1'"
             )
-        moment = parse_moment(at, name) if colon else Moment(0)
         if not low <= float(number) <= high:
-            raise SettingsError(f"{name} {number} is out of range: {low:g} to {high:g}")
-        course.append((moment, float(number)))
-    return tuple(course)
+            raise fault(f"{name} {number} is out of range: {low:g} to {high:g}")
+        try:
+            moment = parse_moment(at, name) if colon else Moment(0)
+        except SettingsError as error:
+            raise fault(str(error)) from error
+        if moment in course:
+            raise fault(f"{name} {text!r} has two numbers for {at or 'the start'}: leave one out")
+        course[moment] = float(number)
+    return tuple(course.items())
 
 
 def course_at(course: Course, frame: int, frames: int) -> float:

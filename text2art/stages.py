@@ -56,8 +56,14 @@ def plan(settings: Settings, scenes: int, pictures: int = 0) -> tuple[Stage, ...
         pictures: of an animation; 0 or 1 for none.
 
     Raises:
-        SettingsError: that would be more than `MOST_STEPS` steps.
+        SettingsError: that would be more than `MOST_STEPS` steps, or an animation has fewer
+            pictures than the story has scenes.
     """
+    if 1 < pictures < scenes:
+        raise SettingsError(
+            f"the story has {scenes} scenes and the animation {pictures} pictures: some scenes "
+            "would never be seen. Give it a picture for each, or tell fewer scenes"
+        )
     stages: list[Stage] = []
     count = max(pictures, 1) if pictures > 1 else scenes
     for number in range(count):

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Container, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from PIL import Image
 
 from text2art.cli.boundary import boundary
-from text2art.cli.palette import read
-from text2art.errors import InputFileError, OutputError, SettingsError
+from text2art.cli.exporting import (
+    drawn_with,
+    free_name,
+    onto,
+    pictures_of,
+    save,
+    save_json,
+    shown_for,
+    target_of,
+    with_cells,
+)
+from text2art.errors import OutputError
 from text2art.media import pixelart
 from text2art.media.chart import ENDINGS as CHART_ENDINGS
 from text2art.media.chart import Chart
 from text2art.media.files import check_target, write_bytes
 from text2art.media.load import load_frames, load_picture
-from text2art.media.png import encode_picture
-from text2art.media.quantize import Dither, indexed
+from text2art.media.quantize import Dither
 from text2art.media.sprites import Form, Sprite, sprite_sheet, tile_set
 from text2art.media.yarns import Craft, gauge_of
-from text2art.palettes import MOST, Color
-from text2art.palettes.reduce import colors_in, reduce_colors
+from text2art.palettes import MOST
+from text2art.palettes.aseprite import encode_aseprite
 from text2art.sizes import parse_size
 
+PIXEL_ENDINGS = (".png", ".aseprite")
 app = typer.Typer(
     help="Pixel art, sprites, tiles and charts out of pictures.", no_args_is_help=True
 )
@@ -67,11 +75,13 @@ def native(
 ) -> None:
     """One pixel per cell, alpha hard, and with a palette truly indexed in its order.
 
-    A picture that has no cells keeps its size: so any picture is dithered onto a palette.
+    A picture that has no cells keeps its size: so any picture is dithered onto a palette. One that
+    was drawn with a palette is indexed in its order without being told.
     """
-    path = _target(picture, out, "native", (".png",))
+    path = target_of(picture, out, "native", PIXEL_ENDINGS)
     image = load_picture(picture, keep_palette=True)
-    print(_save(_onto(_cells(image, cells), palette, colors, dither, strength), path))
+    own = () if palette or colors else drawn_with(picture)
+    print(save(onto(with_cells(image, cells), palette, colors, dither, strength, own=own), path))
 
 
 def scaled(
@@ -97,10 +107,11 @@ def scaled(
     wanted = sorted(set(times or [4, 8, 16]))
     if out is not None and len(wanted) > 1:
         raise OutputError("--out names one file: give --times once, or leave --out away")
-    paths = [_target(picture, out, f"@{n}x", (".png",), mark="") for n in wanted]
-    image = pixelart.hard_alpha(_cells(load_picture(picture, keep_palette=True), cells))
+    paths = [target_of(picture, out, f"@{n}x", (".png",), mark="") for n in wanted]
+    small = with_cells(load_picture(picture, keep_palette=True), cells)
+    image = onto(small, "", None, "none", 1.0, own=drawn_with(picture))
     for n, path in zip(wanted, paths, strict=True):
-        print(_save(pixelart.enlarged(image, n), path))
+        print(save(pixelart.enlarged(image, n), path))
 
 
 def sprites(
@@ -110,7 +121,10 @@ def sprites(
     ],
     *,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="The sheet: .png.")
+        Path,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="The sheet: .png; or .aseprite: a sprite of frames."
+        ),
     ] = Path("sprites.png"),
     form: Annotated[
         Literal["hash", "array", "none"],
@@ -122,8 +136,12 @@ def sprites(
     ] = None,
     padding: Annotated[int, typer.Option("--padding", min=0, max=64, help="Pixels between.")] = 0,
     milliseconds: Annotated[
-        int, typer.Option("--duration", min=1, max=65_535, help="Milliseconds of each.")
-    ] = 100,
+        int | None,
+        typer.Option(
+            "--duration", min=1, max=65_535, help="Milliseconds of each.",
+            show_default="an animation's own, else 100",
+        ),
+    ] = None,
     tag: Annotated[str, typer.Option("--tag", help="Names all of them as one animation.")] = "",
     as_cells: Annotated[
         bool, typer.Option("--native", help="One pixel per cell of each picture.")
@@ -131,32 +149,40 @@ def sprites(
     cells: Cells = "",
     palette: Palette = "",
     dither: Dithered = "none",
-) -> None:
+) -> None:  # fmt: skip
     """One sheet of many pictures, with the JSON that Aseprite writes and game engines read.
 
     The frames of the making: draw with --frames DIR, then give DIR.
     """
-    check_target(out, (".png",))
+    check_target(out, PIXEL_ENDINGS)
     named: dict[str, Image.Image] = {}
-    for path in _pictures(files):
+    times: list[int] = []
+    paths = pictures_of(files)
+    for path in paths:
         images = load_frames(str(path))
         for n, image in enumerate(images):
-            named[_free(path.stem if len(images) == 1 else f"{path.stem} {n}", named)] = image
+            named[free_name(path.stem if len(images) == 1 else f"{path.stem} {n}", named)] = image
+            times.append(milliseconds or shown_for(image))
     if cells:
-        named = {name: _cells(image, cells) for name, image in named.items()}
+        named = {name: with_cells(image, cells) for name, image in named.items()}
     elif as_cells:
         named = dict(zip(named, pixelart.natives(list(named.values())), strict=True))
+    own = () if palette else drawn_with(str(paths[0]))
     found = [
-        Sprite(name, _onto(image, palette, None, dither, 1.0), milliseconds)
-        for name, image in named.items()
+        Sprite(name, onto(image, palette, None, dither, 1.0, own=own), time)
+        for (name, image), time in zip(named.items(), times, strict=True)
     ]
+    if out.suffix.lower() == ".aseprite":
+        frames = [sprite.image for sprite in found]
+        print(write_bytes(out, encode_aseprite(frames, times, tag=tag[:100])))
+        return
     shape: Form = "array" if form == "array" else "hash"
     sheet, about = sprite_sheet(
         found, out.name, columns=columns, padding=padding, form=shape, tag=tag[:100]
     )
-    print(_save(sheet, out))
+    print(save(sheet, out))
     if form != "none":
-        print(_save_json(about, out.with_suffix(".json")))
+        print(save_json(about, out.with_suffix(".json")))
 
 
 def tiles(
@@ -174,13 +200,14 @@ def tiles(
     as_cells: Annotated[bool, typer.Option("--native", help="One pixel per cell first.")] = False,
 ) -> None:
     """Its tiles, each once, and a map of Tiled's (.tmj) that gives the picture again."""
-    path = _target(picture, out, "tiles", (".png",))
+    path = target_of(picture, out, "tiles", (".png",))
     size = parse_size(tile, "tile", smallest=1, largest=4096)
     image = load_picture(picture, keep_palette=True)
     image = pixelart.native(image) if as_cells else image
+    image = pixelart.in_order_of(image, drawn_with(picture))
     sheet, about = tile_set(image, size or (16, 16), path.name, columns=columns, flips=flips)
-    print(_save(sheet, path))
-    print(_save_json(about, path.with_suffix(".tmj")))
+    print(save(sheet, path))
+    print(save_json(about, path.with_suffix(".tmj")))
 
 
 def chart(
@@ -208,11 +235,12 @@ def chart(
     board: Annotated[int, typer.Option(min=2, max=200, help="Beads along a pegboard.")] = 29,
 ) -> None:  # fmt: skip
     """A chart with symbols, a legend and counts, to knit, stitch or bead by."""
-    path = _target(picture, out, "chart", CHART_ENDINGS, ending=".pdf")
-    image = _cells(load_picture(picture, keep_palette=True), cells)
+    path = target_of(picture, out, "chart", CHART_ENDINGS, ending=".pdf")
+    image = with_cells(load_picture(picture, keep_palette=True), cells)
+    own = () if palette or colors else drawn_with(picture)
     gauge = gauge_of(craft, stitches=stitches, rows=rows, aida=aida, bead=bead, board=board)
     made = Chart(
-        _onto(image, palette, colors, dither, 1.0),
+        onto(image, palette, colors, dither, 1.0, own=own),
         craft,
         gauge=gauge,
         title=title or Path(picture).stem[:200],
@@ -220,79 +248,6 @@ def chart(
         colored=color,
     )
     print(made.save(path))
-
-
-# ---- what the commands share -------------------------------------------------------------------
-
-
-def _target(
-    picture: str,
-    out: Path | None,
-    word: str,
-    endings: Sequence[str],
-    *,
-    mark: str = ".",
-    ending: str = ".png",
-) -> Path:
-    """Return where to write, and make sure that it can be: beside the picture unless named."""
-    if out is None:
-        source = Path(picture.rpartition("/")[2] if "://" in picture else picture)
-        out = source.with_name(f"{source.stem or 'picture'}{mark}{word}{ending}")
-    check_target(out, endings)
-    return out
-
-
-def _cells(image: Image.Image, cells: str) -> Image.Image:
-    wanted = parse_size(cells, "cells", smallest=1, largest=4096) if cells else None
-    return pixelart.native(image, wanted)
-
-
-def _onto(
-    image: Image.Image, palette: str, colors: int | None, dither: Dither, strength: float
-) -> Image.Image:
-    """Bring a picture onto a palette, if one is wanted; hard alpha in any case."""
-    if palette and colors is not None:
-        raise SettingsError("--palette and --colors: give one of them")
-    wanted: list[Color] = read(palette) if palette else []
-    if colors is not None:
-        wanted = reduce_colors(colors_in(image), colors)
-    if wanted:
-        return indexed(image, wanted, dither=dither, strength=strength)
-    if dither != "none":
-        raise SettingsError("--dither needs --palette or --colors")
-    return pixelart.hard_alpha(image)
-
-
-def _pictures(files: Sequence[Path]) -> list[Path]:
-    """Return the pictures of files and folders, a folder's in the order of their names."""
-    found: list[Path] = []
-    for path in files:
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in _READ)
-            if not inside:
-                raise InputFileError(f"there is no picture in the folder {str(path)!r}")
-            found += inside
-        else:
-            found.append(path)
-    return found
-
-
-_READ = (".png", ".gif", ".webp", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-
-
-def _free(name: str, taken: Container[str]) -> str:
-    number, free = 2, name
-    while free in taken:
-        free, number = f"{name} ({number})", number + 1
-    return free
-
-
-def _save(image: Image.Image, path: Path) -> Path:
-    return write_bytes(path, encode_picture(image, ".png"))
-
-
-def _save_json(about: dict[str, Any], path: Path) -> Path:
-    return write_bytes(path, (json.dumps(about, ensure_ascii=False, indent=1) + "\n").encode())
 
 
 for _name, _command in (

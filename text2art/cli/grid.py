@@ -13,7 +13,7 @@ from text2art.cli import draw
 from text2art.cli.axes import NO_AXIS, Axis, parse_axis
 from text2art.cli.naming import filled
 from text2art.configfile import read_settings
-from text2art.errors import SettingsError
+from text2art.errors import PointedError, SettingsError
 from text2art.media.grid import Labels, labelled_grid
 from text2art.settings import MAX_SEED, Settings
 
@@ -177,6 +177,8 @@ def _order(base: Settings, places: tuple[tuple[Axis, str], ...]) -> tuple[str, S
             values = axis.applied(values, value)
     try:
         return label, Settings.of(**values)
+    except PointedError as error:
+        raise PointedError(f"{label}: {error}", error.source, error.at) from error
     except SettingsError as error:
         raise SettingsError(f"{label}: {error}") from error
 

@@ -124,6 +124,8 @@ def check(wishes: Wishes, settings: Settings) -> None:
     if wishes.svg.film is not None:
         check_target(naming.filled(wishes.svg.film, settings), (".svg",))
         _check_svg(settings, animated=True)
+    if wishes.native:
+        _check_cells(settings)
     if wishes.frames is not None:
         check_folder(naming.filled(wishes.frames, settings, new=False))
     if wishes.video:
@@ -188,6 +190,19 @@ def _check_svg(settings: Settings, *, animated: bool = False) -> None:
     reason = reason_against(settings, animated=animated)
     if reason is not None:
         raise OutputError(f"{reason}, or write a .png")
+
+
+def _check_cells(settings: Settings) -> None:
+    """Make sure that the drawer is made of cells."""
+    from text2art import registry
+    from text2art.abilities import CellSource  # torch comes in here; a run needs it anyway
+
+    build = registry.find("drawers", settings.drawer).load()
+    if isinstance(build, type) and not issubclass(build, CellSource):
+        raise OutputError(
+            f"the drawer {settings.drawer!r} has no cells, of which --native makes pixels: use "
+            "pixel, or leave out --native and make cells of the picture by text2art export native"
+        )
 
 
 def _refuse_filters(settings: Settings, what: str, advice: str) -> None:

@@ -30,7 +30,7 @@ Palette = Annotated[
     typer.Argument(
         metavar="PALETTE",
         help="A name (PICO-8), colors ('#1a1c2c,red', 'black->gold'), or a file (.gpl .hex .pal "
-        ".act .ase .aseprite .png .json .csv).",
+        ".act .ase .aseprite .png .txt .json .csv).",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -94,7 +94,8 @@ def convert(
     out: Annotated[
         Path,
         typer.Argument(
-            metavar="OUT", help="The file to write: .gpl .hex .pal .act .ase .png .json .csv."
+            metavar="OUT",
+            help="The file to write: .gpl .hex .pal .act .ase .aseprite .png .txt .json .csv.",
         ),
     ],
 ) -> None:

@@ -10,6 +10,7 @@ import typer
 from PIL import Image
 
 from text2art.errors import InputFileError
+from text2art.media.folder import by_name
 from text2art.media.load import load_picture
 from text2art.media.png import ENDINGS, READABLE, check_picture_target, read_record, save_picture
 from text2art.media.sheet import Tile, contact_sheet
@@ -64,6 +65,8 @@ def sheet(
 def pictures_in(paths: list[Path], sheet: Path) -> list[Path]:
     """Return the pictures among paths and directly in folders, in the order given, then by name.
 
+    Numbers in names count by their value: `9.png` comes before `10.png`.
+
     Args:
         paths: files and folders.
         sheet: which is none of them, even if it lies in one of the folders.
@@ -74,8 +77,8 @@ def pictures_in(paths: list[Path], sheet: Path) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = (p for p in path.iterdir() if p.suffix.lower() in ENDINGS and p.is_file())
-            found += sorted(p for p in inside if p.resolve() != sheet.resolve())
+            inside = (p for p in path.iterdir() if _is_picture(p))
+            found += sorted((p for p in inside if p.resolve() != sheet.resolve()), key=by_name)
         else:
             found.append(path)
     if not found:
@@ -83,6 +86,11 @@ def pictures_in(paths: list[Path], sheet: Path) -> list[Path]:
     if len(found) > MOST:
         raise InputFileError(f"{len(found)} pictures were given, at most {MOST} are accepted")
     return found
+
+
+def _is_picture(path: Path) -> bool:
+    ending, hidden = path.suffix.lower(), path.name.startswith(".")
+    return ending in ENDINGS and not hidden and path.is_file()
 
 
 def small(path: Path, side: int) -> Image.Image:

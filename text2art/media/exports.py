@@ -18,6 +18,7 @@ from text2art.media.quantize import Dither, indexed
 from text2art.media.sprites import Form, Sprite, sprite_sheet
 from text2art.media.yarns import Craft, Gauge
 from text2art.palettes import parse_palette
+from text2art.palettes.aseprite import encode_aseprite
 from text2art.palettes.reduce import colors_in
 
 
@@ -64,14 +65,18 @@ class PixelExports:
     def save_pixels(
         self, path: str | Path, palette: str = "", *, times: int = 1, **how: Any
     ) -> Path:
-        """Write `pixels` as PNG, each enlarged to `times` x `times`; other arguments as there.
+        """Write `pixels` as .png or .aseprite, each enlarged to `times` x `times`.
+
+        Other arguments are those of `pixels`.
 
         Raises:
             OutputError: it cannot be written, or would be too large.
         """
         target = Path(path)
-        check_target(target, (".png",))
+        check_target(target, (".png", ".aseprite"))
         picture = enlarged(self.pixels(palette, **how), times)
+        if target.suffix.lower() == ".aseprite":
+            return write_bytes(target, encode_aseprite([picture], [100]))
         return write_bytes(target, encode_picture(picture, ".png", self.record))
 
     def save_sprites(
@@ -88,7 +93,7 @@ class PixelExports:
         """Write `frames` as a sprite sheet, one pixel per cell, with Aseprite's JSON beside it.
 
         Args:
-            path: of the sheet, ends in .png.
+            path: of the sheet, ends in .png; or in .aseprite: one sprite of all frames.
             palette: brings all frames onto these colors.
             form: of the JSON.
             columns: frames in a row; None = about a square.
@@ -100,7 +105,7 @@ class PixelExports:
             OutputError: it cannot be written, or would be too large.
         """
         target = Path(path)
-        check_target(target, (".png",))
+        check_target(target, (".png", ".aseprite"))
         colors = parse_palette(palette, read=read_source)
         small = natives(list(self.frames))
         if not colors and self.native is not None and self.native.mode == "P":
@@ -109,9 +114,12 @@ class PixelExports:
                 colors = own
         if colors:
             small = [indexed(frame, colors, dither=dither) for frame in small]
+        small = [hard_alpha(frame) for frame in small]
+        if target.suffix.lower() == ".aseprite":
+            times = [milliseconds] * len(small)
+            return write_bytes(target, encode_aseprite(small, times, tag="making"))
         sprites = [
-            Sprite(f"{target.stem} {n}", hard_alpha(frame), milliseconds)
-            for n, frame in enumerate(small)
+            Sprite(f"{target.stem} {n}", frame, milliseconds) for n, frame in enumerate(small)
         ]
         sheet, about = sprite_sheet(
             sprites, target.name, columns=columns, padding=padding, form=form, tag="making"

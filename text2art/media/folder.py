@@ -44,10 +44,10 @@ def pictures_in(folder: str, most: int) -> list[Path]:
             f"animation_dir {folder!r} holds {len(found)} pictures, at most {most} are accepted: "
             "choose some with animation_frames"
         )
-    return sorted(found, key=_by_name)
+    return sorted(found, key=by_name)
 
 
-def _by_name(path: Path) -> list[tuple[int, int, str]]:
-    """Take a name apart into words and numbers; numbers come before words."""
+def by_name(path: Path) -> list[tuple[int, int, str]]:
+    """Take a name apart into words and numbers, to sort by; numbers come before words."""
     parts = re.findall(r"\d{1,18}|\D+", path.name)
     return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -108,7 +109,7 @@ def _box(images: Sequence[Image.Image], side: int) -> tuple[int, int]:
 def _margin(texts: Sequence[str], font: _Font, side: int) -> int:
     """Return the room that labels of rows need: as much as the longest, at most a picture."""
     lines = [words for text in texts for words in wrap(text, font, side)]
-    return round(max(font.getlength(words) for words in lines)) + 2 * GAP if lines else GAP
+    return math.ceil(max(font.getlength(words) for words in lines)) + 2 * GAP if lines else GAP
 
 
 def _beside(

@@ -121,14 +121,52 @@ def enlarged(image: Image.Image, times: int) -> Image.Image:
 
 
 def hard_alpha(image: Image.Image) -> Image.Image:
-    """Return a picture in which each pixel is opaque or not there: less than half alpha is not."""
-    if image.mode == "P" or "A" not in image.getbands():
+    """Return a picture in which each pixel is opaque or not there: less than half alpha is not.
+
+    An indexed one keeps its palette; of several entries that are not there, the first is used.
+    """
+    if image.mode == "P":
+        return _hard_indexed(image)
+    if "A" not in image.getbands():
         return image
     rgba = np.array(image.convert("RGBA"))
     there = rgba[..., 3:] >= 128
     return Image.fromarray(
         np.where(there, rgba | np.array([0, 0, 0, 255], np.uint8), 0).astype("u1")
     )
+
+
+def in_order_of(image: Image.Image, palette: Sequence[Color]) -> Image.Image:
+    """Return a picture indexed in the order of a palette, if it has no colors but the palette's.
+
+    Any other, and one that is indexed already, is returned as it is.
+    """
+    if image.mode == "P" or not palette:
+        return image
+    rgba = np.asarray(image.convert("RGBA"))
+    clear = rgba[..., 3] < 128
+    places = {color: n for n, color in enumerate(palette)}
+    found = np.unique(rgba[~clear][:, :3], axis=0)
+    if len(palette) + clear.any() > MOST or not all(tuple(c) in places for c in found.tolist()):
+        return image
+    index = np.zeros(clear.shape, dtype=np.int64)
+    for color in found.tolist():
+        index[(rgba[..., :3] == color).all(axis=-1)] = places[tuple(color)]
+    return compose(index, palette, clear)
+
+
+def _hard_indexed(image: Image.Image) -> Image.Image:
+    alphas = image.info.get("transparency")
+    if not isinstance(alphas, bytes):  # none, or a single index
+        return image
+    hidden = [n for n, alpha in enumerate(alphas) if alpha < 128]
+    pixels = np.array(image)
+    pixels[np.isin(pixels, hidden)] = hidden[0] if hidden else 0
+    made = Image.frombytes("P", image.size, pixels.tobytes())
+    made.putpalette(image.getpalette("RGB") or [])
+    if hidden:
+        made.info["transparency"] = hidden[0]
+    return made
 
 
 def swapped(
@@ -195,7 +233,7 @@ def _indexed(
                 f"the picture has {len(found)} colors, at most {MOST} can be swapped: bring it "
                 "onto a palette first"
             )
-        old = sorted(found, key=oklab)
+        old = sorted(found, key=oklab) or [(0, 0, 0)]  # it may be transparent everywhere
     return nearest(light_of(rgba[..., :3]), _lights(old)), list(old), clear
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +84,31 @@ def fit(image: Image.Image, side: int) -> Image.Image:
 
 
 def wrap(caption: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
-    """Break a caption into lines of at most about `width` pixels; explicit breaks are kept."""
-    per_line = max(4, int(width / (font.getlength("abcdefghijklmnopqrstuvwxyz") / 26)))
-    return [part for line in caption.splitlines() for part in textwrap.wrap(line, per_line)]
+    """Break a caption into lines of at most `width` pixels; explicit breaks are kept.
+
+    Lines break between words, and in a word that is longer than a line.
+    """
+    lines: list[str] = []
+    for paragraph in caption.splitlines():
+        line = ""
+        for word in paragraph.split():
+            longer = f"{line} {word}" if line else word
+            if font.getlength(longer) <= width:
+                line = longer
+                continue
+            lines += [line] if line else []
+            *full, line = _pieces(word, font, width)
+            lines += full
+        lines += [line] if line else []
+    return lines
+
+
+def _pieces(word: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
+    """Cut a word into pieces of at most `width` pixels, each of one character or more."""
+    pieces, piece = [], ""
+    for letter in word:
+        if piece and font.getlength(piece + letter) > width:
+            pieces.append(piece)
+            piece = ""
+        piece += letter
+    return [*pieces, piece]

@@ -44,8 +44,8 @@ class PixelOptions(Options):
         "some.",
     )  # fmt: skip
     shades: int = Field(
-        1, ge=1, le=16, description="A learned palette is of ramps of so many shades, from dark to "
-        "light; 1 = each color by itself.",
+        1, ge=1, le=16, description="A learned palette is of whole ramps of so many shades, from "
+        "dark to light, as many as the number of colors has room for; 1 = each color by itself.",
     )  # fmt: skip
     colors_rate: float = Field(
         0.02, gt=0, le=10, description="Adam step of a learned palette's colors."

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from text2art.errors import InputFileError
+from text2art.errors import InputFileError, PaletteError
 from text2art.palettes import swatches
 from text2art.palettes.colors import Color, color_of, from_hex
 from text2art.palettes.reduce import colors_in, reduce_colors
@@ -30,6 +30,19 @@ _MOST_LIST_BYTES = 4_000_000  # of any other file
 _FORMATS = ("PNG", "GIF", "JPEG", "WEBP", "BMP")
 _HEX_LINE = re.compile(r"(?:0x)?([0-9a-f]{6}|[0-9a-f]{8})\Z", re.IGNORECASE)
 _URL = re.compile(r"[a-z][a-z0-9+.-]{1,20}://", re.IGNORECASE)
+_WEB_PAGE = re.compile(r"<(?:!doctype\s+html|html|head)\b", re.IGNORECASE)
+
+
+class PaletteFileError(InputFileError, PaletteError):
+    """A palette file cannot be read, and the line and place in it that are at fault are known."""
+
+
+class _Fault(ValueError):
+    """What is wrong in a line of a file, and where in it."""
+
+    def __init__(self, message: str, line: str, at: int) -> None:
+        super().__init__(message)
+        self.line, self.at = line, at
 
 
 def is_palette_name(text: str) -> bool:
@@ -74,6 +87,7 @@ def colors_of_file(data: bytes, name: str, most: int) -> list[Color]:
         distinct colors, in the file's order if all are taken, else from dark to light.
 
     Raises:
+        PaletteFileError: a line of it cannot be read; a caret shows where.
         InputFileError: it cannot be read, or has no colors.
     """
     if not data:
@@ -82,6 +96,9 @@ def colors_of_file(data: bytes, name: str, most: int) -> list[Color]:
         counts = _counts(data, name)
     except InputFileError:
         raise
+    except _Fault as fault:
+        said = f"palette file {name!r} is broken: {fault}"
+        raise PaletteFileError(said, fault.line, fault.at) from fault
     except (ValueError, struct.error, IndexError) as error:
         reason = " ".join(str(error).split())[:120]
         raise InputFileError(f"palette file {name!r} is broken: {reason}") from error
@@ -129,6 +146,11 @@ def _colors(data: bytes, name: str) -> Sequence[Color]:
         return _of_jasc(lines)
     if first.startswith(("{", "[")):
         return _of_json(text)
+    if _WEB_PAGE.match(first):
+        raise ValueError(
+            "it is a web page; of a palette at Lospec, name its file, as "
+            "https://lospec.com/palette-list/sweetie-16.hex"
+        )
     return _of_list(lines)
 
 
@@ -137,7 +159,7 @@ def _of_gpl(lines: Sequence[str]) -> list[Color]:
     for number, line in enumerate(lines[1:], start=2):
         if not line or line.startswith("#") or re.match(r"[A-Za-z]+\s*:", line):
             continue
-        colors.append(_levels(line.split()[:3], number))
+        colors.append(_levels(line, number))
     return colors
 
 
@@ -146,7 +168,7 @@ def _of_jasc(lines: Sequence[str]) -> list[Color]:
     if len(body) < 2 or not _is_count(body[1][1]):
         raise ValueError("after JASC-PAL come a version and the number of colors")
     wanted = int(body[1][1])
-    colors = [_levels(line.split()[:3], number) for number, line in body[2 : 2 + wanted]]
+    colors = [_levels(line, number) for number, line in body[2 : 2 + wanted]]
     if len(colors) < wanted:
         raise ValueError(f"it promises {wanted} colors and has {len(colors)}")
     return colors
@@ -156,10 +178,15 @@ def _is_count(text: str) -> bool:
     return len(text) <= 9 and text.isascii() and text.isdecimal()
 
 
-def _levels(parts: Sequence[str], number: int) -> Color:
-    if len(parts) != 3 or not all(_is_count(part) and int(part) <= 255 for part in parts):
-        raise ValueError(f"line {number} is not red, green and blue from 0 to 255")
-    return int(parts[0]), int(parts[1]), int(parts[2])
+def _levels(line: str, number: int) -> Color:
+    """Read the three numbers that a line begins with; a name may follow."""
+    words = list(re.finditer(r"\S+", line[:1000]))[:3]
+    wrong = [word.start() for word in words if not (_is_count(word[0]) and int(word[0]) <= 255)]
+    if wrong or len(words) < 3:
+        said = f"line {number} is not red, green and blue from 0 to 255"
+        raise _Fault(said, line, wrong[0] if wrong else len(line))
+    red, green, blue = (int(word[0]) for word in words)
+    return red, green, blue
 
 
 def _of_json(text: str) -> list[Color]:
@@ -168,10 +195,13 @@ def _of_json(text: str) -> list[Color]:
         found = json.loads(text)
     except RecursionError:
         raise ValueError("its JSON is nested too deep") from None
+    except json.JSONDecodeError as error:
+        line = text.split("\n")[error.lineno - 1]
+        raise _Fault(f"line {error.lineno}: {error.msg}", line, error.colno - 1) from None
     found = found.get("colors") if isinstance(found, dict) else found
     if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
         raise ValueError('its JSON is no list of colors, as {"colors": ["1a1c2c", "f4f4f4"]}')
-    return [_named(item, f"color {number}") for number, item in enumerate(found, start=1)]
+    return [_named(item, f"color {number}", item, 0) for number, item in enumerate(found, start=1)]
 
 
 def _of_list(lines: Sequence[str]) -> list[Color]:
@@ -182,21 +212,29 @@ def _of_list(lines: Sequence[str]) -> list[Color]:
         if not words or words.startswith("//"):
             continue
         if "," in words:
-            parts = [part.strip() for part in words.split(",")]
-            plain = all(_hex(part.lstrip("#")) for part in parts[:2])
-            found = parts if plain else [part for part in parts[2:] if part]
-            colors += [_named(part, f"line {number}") for part in found]
+            colors += _of_row(words, number)
         else:
-            colors.append(_named(words, f"line {number}"))
+            colors.append(_named(words, f"line {number}", line, 0))
     return colors
 
 
-def _named(text: str, place: str) -> Color:
+def _of_row(row: str, number: int) -> list[Color]:
+    """Read colors between commas; the first two cells may be a name and an author."""
+    cells, at = [], 0
+    for cell in row.split(","):
+        cells.append((at + len(cell) - len(cell.lstrip()), cell.strip()))
+        at += len(cell) + 1
+    plain = all(_hex(cell.lstrip("#")) for _, cell in cells[:2])
+    found = cells if plain else cells[2:]
+    return [_named(cell, f"line {number}", row, at) for at, cell in found if cell]
+
+
+def _named(text: str, place: str, line: str, at: int) -> Color:
     color = _hex(text)
     if color is None and len(text) <= 100:
         color = color_of(text)
     if color is None:
-        raise ValueError(f"{place}: {text[:40]!r} is no color")
+        raise _Fault(f"{place}: {text[:40]!r} is no color", line, at)
     return color
 
 

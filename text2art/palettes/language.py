@@ -3,11 +3,13 @@ r"""The palette language: what "PICO-8", "#1a1c2c, red" or "black->rust->gold\8"
     palette = section {";" section}
     section = list | ramp | palette's name | "@" file, each but a bare list with a count "\N" or not
     list    = "[" item {"," item} "]" | item "," item {"," item}
+            | "#rrggbb" " " "#rrggbb" {" " "#rrggbb"}, on a line or several, as Lospec gives them
     item    = color | palette's name
     ramp    = color {"->" color}             a single color comes out of black
     color   = "#rrggbb" | name | "(255+128+0)" | "[1+0.5+0]"
 
-pixray's, with bare lists and the names of palettes added. Free of torch.
+pixray's, with bare lists, columns of hexadecimal colors and the names of palettes added. Free of
+torch.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from dataclasses import dataclass
 from text2art.errors import PaletteError, SettingsError, did_you_mean
 from text2art.palettes import files
 from text2art.palettes.builtin import BUILTIN, builtin
-from text2art.palettes.colors import Color, color_names, color_of
+from text2art.palettes.colors import Color, color_names, color_of, from_hex
 
 FEWEST, MOST = 2, 256
 LONGEST = 20_000  # characters
@@ -28,6 +30,7 @@ MOST_OF_A_FILE = 255  # colors of a file that gives no count, as in pixray
 _MOST_SECTIONS = 256
 _COUNT = re.compile(r"\\\s*([0-9]{1,9})\s*\Z")
 _BEFORE_FILE = re.compile(r";\s*@")
+_HEX_WORD = re.compile(r"#?([0-9a-f]{6})\Z", re.IGNORECASE)
 _NUMBER = re.compile(r"\s*(?:[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})\s*\Z")
 
 # Gives the bytes of the file or URL that a section names.
@@ -216,6 +219,11 @@ def _section(whole: _Text, start: int, end: int) -> _Section:
         if count is not None:
             raise whole.fault(stop, end, "a count belongs to a list in brackets, as [red, blue]\\8")
         return _Section(_items(whole, start, stop))
+    column = [_HEX_WORD.match(word) for word in body.split()]
+    if len(column) > 1 and all(column):
+        if count is not None:
+            raise whole.fault(stop, end, "a count belongs to a list in brackets, as [red, blue]\\8")
+        return _Section([from_hex(word[1]) for word in column if word is not None])
     named = builtin(body)
     if named is not None:
         return _Section(named, count=count)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from text2art.errors import OutputError
+from text2art.palettes.aseprite import encode_aseprite
 from text2art.palettes.colors import Color, nearest_name, to_hex
 
 _ACT_COLORS = 256
@@ -21,7 +22,7 @@ def format_palette(colors: Sequence[Color], ending: str, name: str = "palette") 
 
     Args:
         colors: 1 to 256, in the order they are to have.
-        ending: one of `WRITTEN`; Aseprite opens `.gpl`, `.pal`, `.hex`, `.png` and `.act`.
+        ending: one of `WRITTEN`; Aseprite opens .aseprite, .gpl, .pal, .hex, .png and .act.
         name: what the palette is called, for formats that say it.
 
     Raises:
@@ -65,13 +66,26 @@ def _ase(colors: Sequence[Color], name: str) -> bytes:
 
 
 def _strip(colors: Sequence[Color], name: str) -> bytes:
-    """An indexed picture of one pixel per color."""
-    image = Image.new("P", (len(colors), 1))
-    image.putpalette([level for color in colors for level in color])
-    image.putdata(list(range(len(colors))))
     file = io.BytesIO()
-    image.save(file, "PNG")
+    _row(colors).save(file, "PNG")
     return file.getvalue()
+
+
+def _row(colors: Sequence[Color]) -> Image.Image:
+    """Return an indexed picture of one pixel per color."""
+    image = Image.frombytes("P", (len(colors), 1), bytes(range(len(colors))))
+    image.putpalette([level for color in colors for level in color])
+    return image
+
+
+def _aseprite(colors: Sequence[Color], name: str) -> bytes:
+    return encode_aseprite([_row(colors)], [100], named=True)
+
+
+def _txt(colors: Sequence[Color], name: str) -> bytes:
+    """Paint.NET's: alpha comes first."""
+    lines = ["; paint.net Palette File", f"; {name}", *(f"FF{to_hex(c).upper()}" for c in colors)]
+    return ("\r\n".join(lines) + "\r\n").encode()
 
 
 def _json(colors: Sequence[Color], name: str) -> bytes:
@@ -91,7 +105,9 @@ _WRITERS = {
     ".pal": _jasc,
     ".act": _act,
     ".ase": _ase,
+    ".aseprite": _aseprite,
     ".png": _strip,
+    ".txt": _txt,
     ".json": _json,
     ".csv": _csv,
 }

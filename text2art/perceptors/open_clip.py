@@ -19,6 +19,7 @@ from open_clip.model import convert_to_custom_text_state_dict
 from open_clip.tokenizer import DEFAULT_CONTEXT_LENGTH, HFTokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from text2art.core import Perceptor
 from text2art.errors import MissingExtra, UnknownComponent, WeightsCorrupt, WeightsMissing
@@ -149,7 +150,7 @@ def build(model: str, runtime: Runtime) -> Perceptor:
         state = _completed(state, path, origin)
     if trained_with_quick_gelu(origin, state):
         config["quick_gelu"] = True
-    net = make_net(config, wanted.model)
+    net = blank_net(config)
     fill_(net, state, path, wanted.model)
     digest = catalog.sha256_of(path)
     return OpenClipPerceptor(
@@ -179,14 +180,46 @@ def _completed(tower: Mapping[str, Tensor], path: Path, openai: Reference) -> di
 
 def make_net(config: Mapping[str, Any], seed: str) -> nn.Module:
     """Build the network of a model config with random weights that depend on `seed` alone."""
+    with _seeded(seed):
+        return _built(config)
+
+
+def blank_net(config: Mapping[str, Any]) -> nn.Module:
+    """Build the network of a model config for weights that are to be loaded.
+
+    Its weights are whatever was in memory: drawing random ones takes longer than loading a file.
+    """
+    with _seeded("blank"), _NothingDrawn():
+        return _built(config)
+
+
+def _built(config: Mapping[str, Any]) -> nn.Module:
     given = dict(config)
     custom_text = given.pop("custom_text", False)
     kind = open_clip.CLIP
     if custom_text:
         kind = open_clip.CoCa if "multimodal_cfg" in given else open_clip.CustomTextCLIP
-    with _seeded(seed):
-        net: nn.Module = kind(**given)
+    net: nn.Module = kind(**given)
     return net
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Leaves tensors as they are that would be filled with random numbers."""
+
+    _FILLING = frozenset(
+        [
+            *(torch.Tensor.uniform_, torch.Tensor.normal_),
+            *(nn.init.uniform_, nn.init.normal_, nn.init.trunc_normal_),
+            *(nn.init.kaiming_uniform_, nn.init.kaiming_normal_),
+            *(nn.init.xavier_uniform_, nn.init.xavier_normal_),
+        ]
+    )
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = kwargs or {}
+        if func in self._FILLING:
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
 
 
 @contextmanager
