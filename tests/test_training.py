@@ -16,7 +16,7 @@ from training.batches import Batch, Compatibility, Stream
 from training.captions import CONTEXT, NOTHING, WordTokenizer, known_tokens
 from training.card import write_card
 from training.compose import Composer
-from training.export import build, read_checkpoint
+from training.export import blended, build, read_checkpoint
 from training.fakes import Fakes
 from training.losses import contrastive, tell_fakes
 from training.norm import SettlingNorm, settle
@@ -172,6 +172,41 @@ def test_a_resumed_training_begins_at_the_next_chunk_of_plans(
         assert making.begun("perceptor", replace(tiny(), chunk=3)) == chunks
         making.args.resume = False
         assert making.begun("perceptor", tiny()) == 0
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_what_is_exported_may_lie_between_parent_and_child(
+    trained: tuple[Trainer, Stream], share: float
+) -> None:
+    trainer, _ = trained
+    parent = StarterCLIP(
+        StarterConfig("8s2 p 16 p 16", tokens=len(trainer.token_ids) + 2),
+        trainer.token_ids,
+        folded=True,
+    )
+    child = Trainer(tiny(folded=True), trainer.token_ids, trainer.noise_row, CPU)
+    child.adopt(parent)
+    weights = {k: v + 1 if v.is_floating_point() else v for k, v in child.average.items()}
+    between = blended(child.parent, weights, share)
+    assert between.keys() == weights.keys()
+    for name, value in child.parent.items():
+        moved = between[name] - value
+        expected = share if value.is_floating_point() else 0
+        torch.testing.assert_close(moved, torch.full_like(moved, expected))
+
+
+@pytest.mark.parametrize("share", ["-0.1", "1.5", "nan"])
+def test_a_blend_that_is_no_share_is_refused(
+    share: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--checkpoints", str(tmp_path), "--set", f"blend={share}"]
+    assert make.main(words) == 1
+    assert "is no share: give a number from 0 to 1" in capsys.readouterr().out
+
+
+def test_what_was_made_anew_has_no_parent_to_lie_near(trained: tuple[Trainer, Stream]) -> None:
+    weights = trained[0].average
+    assert blended(trained[0].parent, weights, 0.5) is weights
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,26 @@ def read_checkpoint(path: Path) -> tuple[StarterConfig, Tensor, dict[str, Tensor
     return config, ids, fold(state["average"])
 
 
+def blended(
+    parent: dict[str, Tensor], trained: dict[str, Tensor], share: float
+) -> dict[str, Tensor]:
+    """Return weights between those that a training went on from and what became of them.
+
+    Args:
+        parent: by name, folded; empty where it did not go on from any.
+        trained: of the same shapes.
+        share: of the trained ones, in [0, 1].
+    """
+    if not parent or share == 1.0:
+        return trained
+    return {
+        name: torch.lerp(parent[name].float().to(value.device), value.float(), share)
+        if value.is_floating_point()
+        else value
+        for name, value in trained.items()
+    }
+
+
 def updates_in(path: Path) -> int:
     """Return how many updates a checkpoint's training had made."""
     updates: int = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["updates"]

@@ -27,7 +27,7 @@ from training.captions import WordTokenizer, known_tokens
 from training.card import stem_of, write_card
 from training.compose import SIDE, Composer
 from training.evaluate import evaluate, table
-from training.export import build, read_checkpoint, updates_in, write
+from training.export import blended, build, read_checkpoint, updates_in, write
 from training.guided import save_sheet
 from training.icons import IconsMissingError
 from training.plan import NO_EMPHASIS, Planner
@@ -201,6 +201,7 @@ def make_perceptor(making: Making, part: Perceptor, sprites: Sprites, source: Pl
     seed = recipe.seed + trainer.updates
     trainer.run(Stream(source, composer, seed, recipe.batch), say, checkpoint)
     config, token_ids, weights = read_checkpoint(checkpoint)
+    weights = blended(trainer.parent, weights, recipe.blend)
     model = build(config, token_ids, weights).to(device)
     results = evaluate(model, sprites, args.pictures)
     say(table(results))

@@ -46,6 +46,9 @@ class Trainer:
         noise_row: token rows of the caption "noise", (L,).
         device: where to train; CUDA trains in bfloat16.
         compiled: whether to compile the image tower.
+
+    Attributes:
+        parent: the weights that it went on from, by name; empty for those made anew.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Trainer:
             lr=recipe.lr_text, betas=(0.9, 0.98), fused=True,
         )  # fmt: skip
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self.parent: dict[str, Tensor] = {}
         self.updates, self.elapsed, self.seen = 0, 0.0, 0
 
     @torch.no_grad()
@@ -93,7 +97,8 @@ class Trainer:
         table[ours[old]] = parent.text.token_embedding.weight[theirs[old]].to(table.device)
         state = {**parent.text.state_dict(), "token_embedding.weight": table}
         self.model.text.load_state_dict(state)
-        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self.parent = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self.average = {k: v.clone() for k, v in self.parent.items()}
 
     def run(
         self, stream: Stream, log: Log, checkpoint: Path | None = None, save_every: float = 120.0
