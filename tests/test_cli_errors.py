@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -212,3 +213,23 @@ def test_cells_cannot_hold_what_is_protected(cli: Cli) -> None:
     assert answer.code == 1
     assert "leave out --native" in answer.err
     assert not Path("a.png").exists()
+
+
+def test_a_broken_plug_in_is_one_line(tmp_path: Path) -> None:
+    info = tmp_path / "broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[text2art.drawers]\nmine = nowhere_to_be_found:thing\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "text2art.cli", "draw", "a cat"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Error: plug-in 'mine' of broken cannot be loaded (No module named 'nowhere_to_be_found'): "
+        "update or uninstall it\n"
+    )

@@ -15,15 +15,22 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tests.test_guidance import KINDS, guidance
+from tests.test_guidance import files as files
 from tests.tools.clip_files import TINY
 from text2art import registry
 from text2art.abilities import PLAIN_SVG, SvgStyle
-from text2art.core import Canvas, Drawer, ParamGroup, View
-from text2art.losses.prompt import PromptLoss, Target
+from text2art.core import Canvas, Drawer, Loss, ParamGroup, View
+from text2art.cutouts.recipes import ViewSampler
+from text2art.filters.seam import SeamLoss
+from text2art.losses.init import MEASURES, InitLoss
+from text2art.losses.prompt import LatentLoss, PromptLoss, Target
+from text2art.options.cutouts import ViewOptions
 from text2art.options.filters import Group, Repeat, TilerOptions, WallpaperOptions
 from text2art.options.losses import SmoothnessOptions, SymmetryOptions
 from text2art.perceptors import toy
-from text2art.runtime import pick
+from text2art.runtime import pick, stream
+from text2art.settings import Settings
 from text2art.testing import (
     ContractBroken,
     check_drawer,
@@ -95,6 +102,66 @@ def test_ways_to_lay_tiles(repeat: Any) -> None:
 def test_wallpaper_groups(group: Any, method: Any) -> None:
     options = WallpaperOptions(group=group, method=method, cells=(2, 1))
     check_filter(registry.find("filters", "wallpaper").load(), options)
+
+
+@pytest.mark.parametrize("repeat", [name for name in get_args(Repeat) if name != "mirror"])
+def test_the_loss_that_closes_seams(repeat: Any) -> None:
+    """Mirrored tiles have no seam, and nothing pulls."""
+    check_loss(lambda weight, _: SeamLoss(weight, repeat))
+
+
+class Behind:
+    """A loss made for pictures of one size, which sees those of the contract enlarged to it."""
+
+    name = "behind"
+
+    def __init__(self, loss: Loss, weight: float, seen: Callable[[Tensor], None]) -> None:
+        self._loss, self.weight, self._seen = loss, weight, seen
+
+    def __call__(self, view: View) -> Tensor:
+        """Ask it about the enlarged picture."""
+        image = F.interpolate(view.image, (32, 32), mode="bilinear", align_corners=False)
+        self._seen(image)
+        cutouts = ViewSampler(ViewOptions(), 4, 1)
+        return self._loss(View(image, view.step, view.progress, cutouts))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds_of_prompts(kind: str, files: Path) -> None:
+    settings = Settings.of(**KINDS[kind])
+    guide = guidance(settings)
+    (loss,) = [*guide.of_prompts(settings.story[0]), *guide.of_other_kinds()]
+    check_loss(lambda weight, _: Behind(loss, weight, lambda image: None))
+
+
+@pytest.mark.parametrize("fade", [None, 0.5])
+@pytest.mark.parametrize("name", MEASURES)
+def test_losses_that_hold_to_the_start(name: str, fade: float | None) -> None:
+    shown, measure = MEASURES[name]
+    target = torch.rand(1, 3, 32, 32, generator=stream(1, "target"))
+
+    def build(weight: float, _: None) -> Behind:
+        def now(view: View) -> Tensor:
+            return view.image[:, :3]
+
+        loss = InitLoss(1.0, now, target, fade, measure=measure, name=shown)
+        return Behind(loss, weight, lambda image: None)
+
+    check_loss(build)
+
+
+def test_the_loss_of_image_labels() -> None:
+    held: dict[str, Tensor] = {}
+    target = F.normalize(torch.rand(3 * 32 * 32, generator=stream(1, "target")), dim=0)
+
+    def hold(image: Tensor) -> None:
+        held["latents"] = image[:, :3]
+
+    def build(weight: float, _: None) -> Behind:
+        loss = LatentLoss("image labels", 1.0, lambda: held["latents"], target)
+        return Behind(loss, weight, hold)
+
+    check_loss(build)
 
 
 @pytest.mark.parametrize("weight", [1.0, -1.0])

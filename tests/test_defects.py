@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from tests.test_download import CONTENT, HALF, Make, entry, target
 from tests.test_download import servers as servers
@@ -26,6 +27,7 @@ from text2art.core import Canvas
 from text2art.drawers.fft import FftDrawer
 from text2art.errors import MissingExtra, WeightsError
 from text2art.media.video import check_encoder
+from text2art.models import Models
 from text2art.options.drawers import FftOptions
 from text2art.runtime import pick, stream
 from text2art.serving import render
@@ -112,6 +114,30 @@ def test_d15_a_missing_package_is_named_where_it_is_needed(
     monkeypatch.setattr("importlib.util.find_spec", find_spec)
     with pytest.raises(MissingExtra, match=r"text2art\[video\]"):
         check_encoder(tmp_path / "film.mp4")
+
+
+def test_d16_devices_are_chosen_in_one_place() -> None:
+    """pixray's clipdraw, line, edge and target images ran on CUDA alone.
+
+    What remains may ask what device it was given, as the rasterizers do.
+    """
+    chosen = re.compile(r"""\.cuda\(|(?:\.to\(|device=|torch\.device\()\s*["']cuda""")
+    users = {path.name for path in SOURCES if chosen.search(path.read_text(encoding="utf-8"))}
+    assert users <= {"runtime.py"}
+
+
+@pytest.mark.parametrize("drawer", ["clipdraw", "line"])
+def test_d16_whatever_draws_stays_on_the_device_it_was_given(drawer: str, tmp_path: Path) -> None:
+    Image.new("RGB", (24, 24), "red").save(tmp_path / "red.png")
+    picture = str(tmp_path / "red.png")
+    given = Settings.of(
+        prompts="a cat", perceptor="toy", drawer=drawer, size=(32, 32), iterations=1, starts=1,
+        target_images=picture, losses="edge", edge={"image": picture},
+    )  # fmt: skip
+    with Session(given, models=Models(pick("cpu"))) as session:
+        frame = list(session.frames())[-1]
+    assert frame.image.device.type == "cpu"
+    assert {"edge", f"target {picture}"} <= set(frame.terms)
 
 
 @pytest.mark.parametrize("package", ["kornia", "taming", "clip", "pydiffvg", "cv2"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -417,3 +418,28 @@ def test_settings_refuse_what_no_seed_could_mend(source: str) -> None:
 def test_brackets_that_are_no_region_are_pointed_out(text: str, hint: str) -> None:
     notices = number_notices(parse_prompts(text))
     assert [hint in notice for notice in notices] == ([True] if hint else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("a cat@20%", "Did you mean '@20%-'?"),
+        ("a cat @ 20-80", "Did you mean '@20%-80%'?"),
+        ("a cat@20-", "Did you mean '@20%-'?"),
+        ("a cat@80-20", ""),
+        ("me@home", ""),
+        ("a cat@20%-80%", ""),
+        ("a cat@2022", ""),
+        ("@20", ""),
+    ],
+)
+def test_an_at_that_is_no_window_is_pointed_out(text: str, hint: str) -> None:
+    notices = number_notices(parse_prompts(text))
+    assert [hint in notice for notice in notices] == ([True] if hint else [])
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="errors take notes from Python 3.11 on")
+def test_tracebacks_show_the_caret() -> None:
+    with pytest.raises(PromptError) as caught:
+        parse_prompts("a {cat")
+    assert caught.value.__notes__ == [pointer("a {cat", 2)]

@@ -42,6 +42,8 @@ class PointedError(SettingsError):
     def __init__(self, message: str, source: str = "", at: int = 0) -> None:
         super().__init__(message)
         self.source, self.at = source, at
+        if self.pointer and hasattr(self, "add_note"):  # from Python 3.11 on: tracebacks show it
+            self.add_note(self.pointer)
 
     @property
     def pointer(self) -> str:

@@ -77,6 +77,9 @@ CONFIGS: Mapping[str, Config] = {
     "vqgan-256-b32-32": Config(
         _vqgan("256x256", 32, _B32), full=True, recipe="vqgan-clip", published=15.6
     ),
+    "vqgan-256-b32-32-half": Config(
+        {**_vqgan("256x256", 32, _B32), "token_drop": 0.5}, full=True
+    ),
     "pixray-draft": Config(
         _vqgan("192x96", 24, _B16), full=True, recipe="pixray", published=39.2, steps=200
     ),

@@ -145,7 +145,8 @@ class Applied:
         from text2art.media.png import check_picture_target
 
         name = self._read.output
-        if "/" in name or "\\" in name or name in (".", ".."):
+        plain = "/" not in name and "\\" not in name
+        if name in (".", "..") or not (plain or self._read.folders):
             raise OutputError(
                 f"output {name!r} is no plain file name: the folder is said by outdir, as "
                 "outdir='outputs/%DATE%_%SEQ%'"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from text2art.ancestors.dialect import ALSO, ROWS
-from text2art.errors import SettingsError
+from text2art.errors import SettingsError, did_you_mean
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)?=")
 
@@ -33,9 +33,11 @@ def parse(arguments: Sequence[str]) -> dict[str, Any]:
         (words if is_word else flags).append(argument)
     told, unknown = parser().parse_known_args(flags)
     if unknown:
+        given_name = unknown[0].lstrip("-").partition("=")[0].replace("-", "_")
+        near = did_you_mean(given_name, [*ROWS, *ALSO]) if unknown[0].startswith("-") else ""
         raise SettingsError(
-            f"unknown argument {unknown[0]!r}: 'text2art pixray --help' lists pixray's, and any "
-            "setting of text2art is set by name=value"
+            f"unknown argument {unknown[0]!r}.{near} 'text2art pixray --help' lists pixray's, and "
+            "any setting of text2art is set by name=value"
         )
     given = {name: value for name, value in vars(told).items() if value is not None}
     for word in words:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from text2art.aliases import number
+from text2art.ancestors.patterns import picture, pictures
 from text2art.ancestors.row import (
     Reading,
     Row,
@@ -21,12 +22,15 @@ from text2art.ancestors.row import (
 )
 from text2art.errors import SettingsError
 from text2art.moments import parse_moment
+from text2art.presets import PRESETS
+from text2art.prompts import parse_prompts
 
 _GONE_DRAWERS: Mapping[str, str] = {
     "vdiff": "it draws by a diffusion model; the nearest is vqgan",
     "super_resolution": "it enlarged pictures; draw larger (scale, size) instead",
 }
 _PERIOD = "10 iterations"  # of pixray's save_every and of its overlay
+_LOOKED_UP = "PICO-8"  # stands in for the 16 colors that pixray's lookup had
 
 
 def _drawer(reading: Reading, name: str, value: Any) -> None:
@@ -41,6 +45,13 @@ def _filters(reading: Reading, name: str, value: Any) -> None:
     spelled = [f"tiler{part[9:]}" if part.startswith("wallpaper") else part for part in parts]
     if spelled:
         reading.put("filters", ",".join(spelled))
+    named = {part.partition("->")[0].partition(":")[0].strip() for part in parts}
+    if "lookup" in named and not any(map(reading.old.get, ("palette", "target_palette"))):
+        reading.put("lookup.palette", _LOOKED_UP)
+        reading.notices.append(
+            f"filters: lookup takes the palette {_LOOKED_UP}, since none is given; pixray had 16 "
+            "colors of its own for that"
+        )
 
 
 def _losses(reading: Reading, name: str, value: Any) -> None:
@@ -77,10 +88,16 @@ def _nothing(reading: Reading, name: str, value: Any) -> None:
     """Leave what another row reads, or what the calls themselves read."""
 
 
-def _first_picture(reading: Reading, name: str, value: Any) -> None:
-    """Read a file; of a pattern of several, pixray made an animation."""
-    if value is not None:
-        reading.put("init_image", str(value))
+def _perceptors(reading: Reading, name: str, value: Any) -> None:
+    """Read a set of models, or names of some; SLIP's models are not among ours."""
+    word = str(value).strip().lower()
+    if word in ("slip", "mixed"):
+        reading.notices.append(
+            f"{name}={value}: models of SLIP are not part of text2art; the CLIP models of the "
+            "quality look instead"
+        )
+    # clip was the default: named or not, it is who looks here by default.
+    same("perceptor")(reading, name, "auto" if word in ("clip", "slip", "mixed") else value)
 
 
 def _learning_rate(reading: Reading, name: str, value: Any) -> None:
@@ -104,9 +121,8 @@ def _drops(reading: Reading, name: str, value: Any) -> None:
     for part in parts:
         bare = part.replace(".", "", 1).isdecimal()
         moment = parse_moment(f"{part}%" if bare else part, name)
-        steps = float(reading.settings.get("iterations") or 0)
-        if not moment.percent and not steps:
-            raise SettingsError(f"{name} {part!r} counts steps: give iterations, too, or percents")
+        preset = PRESETS.get(str(reading.old.get("quality")), PRESETS["normal"])
+        steps = number_of("iterations", reading.settings.get("iterations") or preset.iterations)
         percents.append(moment.amount if moment.percent else 100 * moment.amount / steps)
     reading.put("learning_rate_drops", percents)
 
@@ -114,6 +130,30 @@ def _drops(reading: Reading, name: str, value: Any) -> None:
 def _mono(reading: Reading, name: str, value: Any) -> None:
     if told(name, value):
         reading.put("palette", "[black, white]")
+
+
+def _target_pixels(reading: Reading, name: str, value: Any) -> None:
+    """Read clipit's weight of the difference to the target's pixels, as our loss edge.
+
+    With no border left, that is the mean square of the difference all over the picture.
+    """
+    weight = 0.0 if value is None else number_of(name, value)
+    if not weight:
+        return
+    targets = reading.settings.get("target_images")
+    if not targets:
+        reading.notices.append(f"{name} does nothing without target_images, as in clipit")
+        return
+    first = parse_prompts(targets, images=True)[0].text
+    whole = {"image": first, "margins": (0, 0, 0, 0), "color_weight": 1, "global_weight": 1}
+    for option, setting in whole.items():
+        reading.put(f"edge.{option}", setting)
+    _add_loss(reading, f"edge:{weight:g}")
+
+
+def _add_loss(reading: Reading, loss: str) -> None:
+    present = reading.settings.get("losses")
+    reading.put("losses", ",".join(filter(None, [str(present or ""), loss])))
 
 
 def _device(reading: Reading, name: str, value: Any) -> None:
@@ -133,7 +173,8 @@ CORE: tuple[Row, ...] = (
         "more have come.", sample="pixel", read=_drawer, whose="pixray"),
     Row("iterations", "iterations", "by quality", flags=("-i",), sample=3),
     Row("filters", "filters", "none", "wallpaper is tiler here, and our wallpaper knows the 17 "
-        "groups.", sample="tiler", read=_filters, whose="pixray"),
+        "groups. Without a palette, lookup takes PICO-8.", sample="tiler", read=_filters,
+        whose="pixray"),
     Row("custom_loss", "losses", "none", "resmem is gone. Without it, smoothness and framing "
         "are on here.", sample="symmetry:0.5", read=_losses),
     Row("config_file", "", "", "Read by the command line and add_settings alike.",
@@ -148,13 +189,14 @@ CORE: tuple[Row, ...] = (
     Row("labels", "labels", "[]", flags=("-l",), sample="apple"),
     Row("vector_prompts", "vector_prompts", "textoff", "Off unless given. textoff is made from "
         "words with the perceptor at hand.", ("-vp",), "textoff", whose="pixray"),
-    Row("image_prompts", "image_prompts", "[]", flags=("-ip",), sample="{picture}"),
+    Row("image_prompts", "image_prompts", "[]", flags=("-ip",), sample="{picture}",
+        read=pictures("image_prompts")),
     Row("image_prompt_weight", "image_prompt_weight", "1", flags=("-ipw",), sample=0.5,
         beside={"image_prompts": "{picture}"}),
     Row("image_prompt_shuffle", "image_prompt_shuffle", "false", flags=("-ips",), sample=True,
         beside={"image_prompts": "{picture}"}, switch=True, read=yes_or_no("image_prompt_shuffle")),
     Row("image_labels", "image_labels", "none", flags=("-il",), sample="{picture}",
-        beside={"drawer": "vqgan"}),
+        beside={"drawer": "vqgan"}, read=pictures("image_labels")),
     Row("image_label_weight", "image_label_weight", "1", flags=("-ilw",), sample=0.5,
         beside={"drawer": "vqgan", "image_labels": "{picture}"}),
     Row("save_every", "save_every", _PERIOD, "Off unless given.", ("-se",), "2 iterations"),
@@ -171,7 +213,8 @@ CORE: tuple[Row, ...] = (
         beside=_OVERLAY),
     Row("overlay_until", "overlay_until", "none", flags=("-ovu",), sample="80%", beside=_OVERLAY,
         whose="pixray"),
-    Row("overlay_image", "overlay_image", "none", flags=("-ovi",), sample="{picture}"),
+    Row("overlay_image", "overlay_image", "none", "One file.", ("-ovi",), "{picture}",
+        read=picture("overlay_image")),
     Row("quality", "quality", "normal", "clipit's own rows are clipit-draft and so on.",
         ("-qua",), "draft"),
     Row("aspect", "aspect", "widescreen", "Our own default is square.", ("-asp",), "square"),
@@ -182,16 +225,20 @@ CORE: tuple[Row, ...] = (
         "too.", ("-ova",), 128, _OVERLAY, read=level("overlay_alpha")),
     Row("size", "size", "none", flags=("-s",), sample=(40, 24), many=True, read=pair("size")),
     Row("init_image", "init_image", "none", "One file; several are an animation: animation_dir.",
-        ("-ii",), "{picture}", read=_first_picture),
+        ("-ii",), "{picture}", read=picture("init_image")),
     Row("init_image_alpha", "init_alpha", "200", _LEVELS + ", which is the default: the picture "
         "was laid over noise and then used without it.", ("-iia",), 128, _PICTURE,
         level("init_alpha")),
     Row("init_noise", "init_noise", "pixels", "Off unless given: drawers have starts of their own.",
         ("-in",), "gradient"),
-    Row("target_images", "target_images", "none", flags=("-ti",), sample="{picture}:0.5"),
+    Row("target_images", "target_images", "none", flags=("-ti",), sample="{picture}:0.5",
+        read=pictures("target_images")),
     Row("target_image_weight", "target_images", "1", "Written behind the file: cat.png:0.5.",
         ("-tiw",), 0.5, {"target_images": "{picture}"}, whose="clipit",
         read=lambda r, n, v: _weigh_targets(r, n, v)),
+    Row("target_weight_pix", "edge.image", "0", "The loss edge on the whole picture: mean squares "
+        "where it was mean differences.", ("-twp",), 0.5, {"target_images": "{picture}"},
+        whose="clipit", read=_target_pixels),
     Row("animation_dir", "animation_dir", "none", "Holds the pictures that frames start from; the "
         "film is the result.", ("-anim",), "{folder}"),
     Row("animation_alpha", "animation_alpha", "128", _LEVELS + ".", ("-ana",), 64,
@@ -202,8 +249,8 @@ CORE: tuple[Row, ...] = (
         _PICTURE, times("init_weight", 0.5)),
     Row("init_weight_cos", "init_weight_cos", "0", flags=("-iwc",), sample=0.5, beside=_PICTURE),
     Row("init_weight_pix", "init_weight_pix", "0", flags=("-iwp",), sample=0.5, beside=_PICTURE),
-    Row("perceptors", "perceptor", "clip", "slip is no part of open_clip; name models instead.",
-        sample="toy", whose="pixray"),
+    Row("perceptors", "perceptor", "clip", "slip and mixed are read as clip: SLIP's models are "
+        "not part of text2art.", sample="toy", read=_perceptors, whose="pixray"),
     Row("clip_models", "perceptor", "by quality", "Each may have a weight: ViT-B/32:0.5.",
         ("-m",), "toy"),
     Row("noise_prompt_seeds", "noise_prompts", "[]", "Seeds and weights in one: 1:0.5 | 2:0.5.",
@@ -220,7 +267,7 @@ CORE: tuple[Row, ...] = (
     Row("batches", "batches", "by quality", flags=("-bats",), sample=2),
     Row("cut_power", "", "1", "It did nothing in pixray and clipit either.", ("-cutp",), 1.0,
         read=gone("it did nothing in pixray and clipit either")),
-    Row("seed", "seed", "none", flags=("--seed",), sample="any words"),
+    Row("seed", "seed", "none", flags=("-sd",), sample="any words"),
     Row("optimiser", "optimizer", "Adam", flags=("-opt",), sample="AdamW"),
     Row("make_video", "make_video", "false", flags=("-vid",), sample=True,
         beside={"video_format": "gif"}, switch=True, read=yes_or_no("make_video")),
@@ -229,8 +276,8 @@ CORE: tuple[Row, ...] = (
         read=gone("the same seed gives the same picture as it is")),
     Row("cuda_device", "TEXT2ART_DEVICE", "cuda:0", "The environment says it.", ("-cud",), "cpu",
         read=_device),
-    Row("palette", "palette", "none", "Also .hex, .gpl, .pal, .ase and built-in palettes: "
-        "docs/pixel-art.md.", sample="[black, red, #ff0000]"),
+    Row("palette", "palette", "none", "Also .hex, .gpl, .pal, .ase, .aseprite and built-in "
+        "palettes: docs/pixel-art.md.", sample="[black, red, #ff0000]"),
     Row("transparent", "transparent", "false", sample=True, beside={"drawer": "pixel"},
         switch=True, read=yes_or_no("transparent"), whose="pixray"),
     Row("transparent_weight", "transparent_weight", "0", sample=0.5,
@@ -244,22 +291,25 @@ CORE: tuple[Row, ...] = (
     Row("outdir", "--out", "outputs/%DATE%_%SEQ%", "%DATE%, %SEQ%, %PROMPT%, %SEED% still mean "
         "what they meant; files are in the working folder unless it is given.", sample="{out}",
         read=_nothing, whose="pixray"),
-    Row("do_mono", "palette", "false", "A palette of black and white.", sample=True, switch=True,
+    Row("do_mono", "palette", "false", "A palette of black and white.", ("-mo",), True, switch=True,
         read=_mono, whose="clipit"),
-    Row("use_pixeldraw", "drawer", "false", "drawer=pixel.", sample=True, switch=True,
+    Row("use_pixeldraw", "drawer", "false", "drawer=pixel.", ("-pd",), True, switch=True,
         read=_nothing, whose="clipit"),
-    Row("use_clipdraw", "drawer", "false", "drawer=clipdraw.", sample=True, switch=True,
+    Row("use_clipdraw", "drawer", "false", "drawer=clipdraw.", ("-cd",), True, switch=True,
         read=_nothing, whose="clipit"),
     Row("use_vqgandraw", "drawer", "false", "drawer=vqgan.", sample=True, switch=True,
         read=_nothing, whose="clipit"),
-    Row("target_palette", "palette", "none", "palette.", sample="black->red\\4", whose="clipit"),
+    Row("target_palette", "palette", "none", "palette.", ("-tp",), "black->red\\4",
+        whose="clipit"),
     Row("enforce_palette_annealing", "losses", "none", "The loss palette, which does not grow "
-        "with the steps.", sample=5000, beside={"target_palette": "black->red\\4"}, whose="clipit",
+        "with the steps.", ("-epw",), 5000, {"target_palette": "black->red\\4"}, whose="clipit",
         read=lambda r, n, v: _enforce(r, n, v, "palette")),
     Row("enforce_smoothness", "losses", "0", "The loss smoothness, which does not grow with the "
-        "steps.", sample=10, read=lambda r, n, v: _enforce(r, n, v, "smoothness"), whose="clipit"),
+        "steps.", ("-esw",), 10, whose="clipit",
+        read=lambda r, n, v: _enforce(r, n, v, "smoothness")),
     Row("enforce_saturation", "losses", "0", "The loss saturation, which does not grow with the "
-        "steps.", sample=10, read=lambda r, n, v: _enforce(r, n, v, "saturation"), whose="clipit"),
+        "steps.", ("-ecw",), 10, whose="clipit",
+        read=lambda r, n, v: _enforce(r, n, v, "saturation")),
 )  # fmt: skip
 
 
@@ -273,5 +323,4 @@ def _weigh_targets(reading: Reading, name: str, value: Any) -> None:
 def _enforce(reading: Reading, name: str, value: Any, loss: str) -> None:
     """Read clipit's losses: weights that grow from nothing to one in so many steps."""
     if value and number_of(name, value) > 0:
-        present = reading.settings.get("losses")
-        reading.put("losses", ",".join(filter(None, [str(present or ""), loss])))
+        _add_loss(reading, loss)

@@ -16,9 +16,10 @@ from text2art.configfile import read_settings
 from text2art.errors import SettingsError, did_you_mean
 from text2art.presets import PRESETS
 from text2art.settings import Settings
+from text2art.sizes import BASE_SIZES, SMALLEST
 
 ROWS: Mapping[str, Row] = {row.name: row for row in (*CORE, *DRAWERS, *LOSSES, *FILTERS)}
-# Spellings that both accepted beside the table's.
+# Spellings beside the table's: of the command line, of the code, and of earlier versions.
 ALSO: Mapping[str, str] = {
     "prompt": "prompts",
     "text": "prompts",
@@ -27,7 +28,13 @@ ALSO: Mapping[str, str] = {
     "spot_off": "spot_prompts_off",
     "optimizer": "optimiser",
     "learning_rate_drop": "learning_rate_drops",
+    "video": "make_video",
+    "deterministic": "cudnn_determinism",
+    "cut_pow": "cut_power",
+    "transparency": "transparent",
+    "alpha_weight": "transparent_weight",
 }
+_MOST_SCALE = 10_000  # whatever is above is refused where scales are read
 
 
 @dataclass(frozen=True)
@@ -36,13 +43,15 @@ class Dialect:
 
     Attributes:
         name: of the ancestor.
-        sizes: base sizes by aspect where they are not those of our presets.
+        sizes: base sizes by aspect.
         qualities: its words for presets here.
+        folders: whether `output` may be a path; else it is a name, and `outdir` says where.
     """
 
     name: str
     sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     qualities: Mapping[str, str] = field(default_factory=dict)
+    folders: bool = False
 
 
 # The clipit of the seed articles: a widescreen picture at scale 2.5 has 500 x 280 pixels.
@@ -50,8 +59,9 @@ CLIPIT = Dialect(
     "clipit",
     {"square": (150, 150), "portrait": (128, 160), "widescreen": (200, 112)},
     {name: f"clipit-{name}" for name in ("draft", "normal", "better", "best")},
+    folders=True,
 )
-PIXRAY = Dialect("pixray")
+PIXRAY = Dialect("pixray", BASE_SIZES["pixray"])
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,7 @@ class Read:
     Attributes:
         settings: what to draw.
         output: name of the result's file.
+        folders: whether that may be a path.
         outdir: template of its folder; "" = the working folder.
         old: what was given, by old name.
         notices: what the user should know.
@@ -68,6 +79,7 @@ class Read:
 
     settings: Settings
     output: str
+    folders: bool
     outdir: str
     old: Mapping[str, Any]
     notices: tuple[str, ...]
@@ -89,13 +101,14 @@ def read(dialect: Dialect, given: Mapping[str, Any]) -> Read:
         if name in old:
             row.reader()(reading, name, old[name])
     settings = {**reading.settings, **ours}
-    if dialect.sizes and settings.get("size") is None and "init_image" not in settings:
+    if settings.get("size") is None:
         settings["size"] = _size(dialect, settings)
     quality = settings.get("quality")
     settings["quality"] = dialect.qualities.get(str(quality), quality)
     return Read(
         Settings.of(**settings),
         str(old.get("output") or "output.png"),
+        dialect.folders,
         str(old.get("outdir") or ""),
         old,
         tuple(reading.notices),
@@ -151,4 +164,6 @@ def _size(dialect: Dialect, settings: Mapping[str, Any]) -> tuple[int, int] | No
         factor = float(preset.scale if scale is None else scale)
     except (TypeError, ValueError):
         return None  # whoever reads the settings says so
-    return round(base[0] * factor), round(base[1] * factor)
+    # Cut off, as both did. What is no size at all is told of where aspects and scales are read.
+    width, height = (int(side * factor) if abs(factor) < _MOST_SCALE else 0 for side in base)
+    return (width, height) if min(width, height) >= SMALLEST else None

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from text2art.cli.boundary import FAILED, say
 from text2art.cli.startup import importing
+from text2art.errors import Text2ArtError
 
 
 class Row(NamedTuple):
@@ -115,8 +117,13 @@ class LazyGroup(TyperGroup):
         name, shown, rest = super().resolve_command(ctx, args)
         if shown is None:  # completion goes on without it
             return name, None, rest
+        row = next(row for row in ROWS if row.name == shown.name)
         with importing():
-            return name, load(next(row for row in ROWS if row.name == shown.name)), rest
+            try:
+                return name, load(row), rest
+            except Text2ArtError as error:  # flags are made of settings, and those of plug-ins
+                say(f"Error: {error}")
+                raise typer.Exit(FAILED) from error
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names in the table's order; older versions of Typer sort them."""

@@ -46,7 +46,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
     startup.begin()
     share_cores(os.environ)  # before any command imports torch
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if "--video" in given:
+    if "--video" in given and given[:1] != ["pixray"]:  # pixray's takes yes or no
         from text2art.cli.draw import spell_video
 
         given = spell_video(given)

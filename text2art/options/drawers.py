@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from PIL import ImageColor
 from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 from typing_extensions import Self
 
 from text2art.errors import SettingsError
@@ -17,7 +18,8 @@ def _color(value: str) -> str:
     try:
         ImageColor.getrgb(value)
     except ValueError:
-        raise SettingsError(f"{value!r} is no color: write #rrggbb or a CSS name") from None
+        # Of pydantic's own kind, so that the message begins with the name of the option.
+        raise PydanticCustomError("color", "no color: write #rrggbb or a CSS name") from None
     return value
 
 

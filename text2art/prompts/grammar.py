@@ -23,6 +23,7 @@ from text2art.prompts.regions import (
     Region,
     Window,
     near_region,
+    near_window,
     parse_region,
     parse_window,
 )
@@ -168,6 +169,8 @@ def _prompt(piece: Piece, images: bool) -> Prompt:
     if body.shape.startswith("@"):
         body = body.cut(1).stripped()
     if not len(body):
+        if not piece.source.strip():
+            raise PromptError("a prompt is empty: say what to draw, for example 'a red apple'")
         raise piece.error(
             f"a prompt is empty in {piece.source[:60]!r}: say what to draw on each side of '|'"
         )
@@ -238,4 +241,7 @@ def number_notices(prompts: Iterable[Prompt]) -> list[str]:
         hint = near_region(prompt.text)
         if hint:
             notices.append(f"read the brackets of {prompt.text!r} as words.{hint}")
+        hint = "" if prompt.is_image or prompt.window else near_window(prompt.text)
+        if hint:
+            notices.append(f"read what follows the @ of {prompt.text!r} as words.{hint}")
     return notices

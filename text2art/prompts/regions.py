@@ -151,6 +151,18 @@ def parse_window(piece: Piece) -> Window | None:
     return Window(start, end)
 
 
+_LIKE_A_WINDOW = re.compile(r"@\s*(\d{1,3})\s*%?\s*(?:(-)\s*(\d{1,3})?\s*%?)?\s*\Z")
+
+
+def near_window(text: str) -> str:
+    """Say which window words behind an @ at the end of a text may have meant, "" if none."""
+    match = _LIKE_A_WINDOW.search(text)
+    if match is None or not match.start() or not 0 <= int(match[1]) < int(match[3] or 100) <= 100:
+        return ""
+    end = f"{match[3]}%" if match[3] else ""
+    return f" Did you mean '@{match[1]}%-{end}'?"
+
+
 def percent(number: float) -> str:
     """Write percents as they are read: up to nine decimals, without exponent."""
     return f"{number:.9f}".rstrip("0").rstrip(".") + "%"
