@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from tests.cli_tools import Cli
 from text2art import loop, vectors
-from text2art.core import Drawer, ParamGroup, Perceptor, Scene, Sight, View
+from text2art.core import Drawer, ParamGroup, Perceptor, Sight, View
 from text2art.cutouts.recipes import ViewSampler
 from text2art.errors import InputFileError, PromptError, SettingsError
 from text2art.guidance import Guidance, sights_of
@@ -29,6 +29,7 @@ from text2art.perceptors.toy import ToyPerceptor
 from text2art.prompts import Prompt, parse_prompts
 from text2art.prompts.wordings import LABEL_TEMPLATES, PLAIN, WRITING
 from text2art.runtime import pick, stream
+from text2art.scene import Scene
 from text2art.schedules import RateSchedule, constant
 from text2art.serving.request import InputError, settings_of
 from text2art.session import Session

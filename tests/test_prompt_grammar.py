@@ -442,4 +442,4 @@ def test_an_at_that_is_no_window_is_pointed_out(text: str, hint: str) -> None:
 def test_tracebacks_show_the_caret() -> None:
     with pytest.raises(PromptError) as caught:
         parse_prompts("a {cat")
-    assert caught.value.__notes__ == [pointer("a {cat", 2)]
+    assert vars(caught.value)["__notes__"] == [pointer("a {cat", 2)]

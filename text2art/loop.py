@@ -7,8 +7,9 @@ from typing import TypeVar
 
 import torch
 
-from text2art.core import Frame, Scene, View
+from text2art.core import Frame, View
 from text2art.runtime import is_out_of_memory, out_of_memory, release_memory
+from text2art.scene import Scene
 
 Made = TypeVar("Made")
 

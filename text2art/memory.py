@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from text2art.core import Perceptor, Scene
+from text2art.core import Perceptor
 from text2art.runtime import Runtime
+from text2art.scene import Scene
 
 SHARE = 0.7  # of the free memory is planned with: peaks were up to 1.4 times what was planned
 EASY = 0.1  # of the free memory: perceptors that need less need no further planning

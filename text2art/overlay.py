@@ -48,7 +48,7 @@ class Overlay:
         forget_direction_(optimizer)
 
     def edit(self, drawer: Drawer, optimizer: Optimizer, step: int, steps: int) -> None:
-        """Paste it if it is due: `core.Scene.edits`."""
+        """Paste it if it is due: `scene.Scene.edits`."""
         if self.due(step, steps):
             self.paste_(drawer, optimizer)
 

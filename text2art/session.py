@@ -21,7 +21,7 @@ from text2art import (
     stages,
 )
 from text2art.checkpoint import Checkpoint, copied, reading, whole
-from text2art.core import Drawer, Frame, Loss, Scene
+from text2art.core import Drawer, Frame, Loss
 from text2art.errors import CheckpointError
 from text2art.inits import Init
 from text2art.media.load import read_source
@@ -30,6 +30,7 @@ from text2art.motion import Motion
 from text2art.perceptors.ensemble import Ensemble
 from text2art.prompts import Prompt
 from text2art.runtime import memory_errors, pick
+from text2art.scene import Scene
 from text2art.settings import MAX_SEED, Settings
 from text2art.streams import Streams
 from text2art.styles.chosen import parse_styles, styled

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from text2art.checkpoint import tensors_like, whole
-from text2art.core import Frame, Scene
+from text2art.core import Frame
+from text2art.scene import Scene
 from text2art.settings import Settings
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from text2art import memory, optimizers, parts, registry, schedules, starts
 from text2art.abilities import SeesPatches
 from text2art.chunks import Chunks
-from text2art.core import Canvas, Context, Cutouts, Drawer, Loss, Scene
+from text2art.core import Canvas, Context, Cutouts, Drawer, Loss
 from text2art.cutouts.backdrops import Backdrops
 from text2art.errors import SettingsError
 from text2art.guidance import Guidance, sights_of
@@ -22,6 +22,7 @@ from text2art.overlay import overlay_of
 from text2art.perceptors.ensemble import Ensemble
 from text2art.prompts import Prompt
 from text2art.runtime import free_memory
+from text2art.scene import Scene
 from text2art.settings import Settings
 from text2art.sights import Place
 from text2art.stages import Stage
