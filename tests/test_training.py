@@ -195,6 +195,21 @@ def test_what_is_exported_may_lie_between_parent_and_child(
         torch.testing.assert_close(moved, torch.full_like(moved, expected))
 
 
+def test_tokens_new_to_the_parent_are_as_they_were_learnt(trained: tuple[Trainer, Stream]) -> None:
+    trainer, _ = trained
+    known = trainer.token_ids[:-5]
+    parent = StarterCLIP(StarterConfig("8s2 p 16 p 16", tokens=len(known) + 2), known, folded=True)
+    child = Trainer(tiny(folded=True), trainer.token_ids, trainer.noise_row, CPU)
+    child.adopt(parent)
+    table = "text.token_embedding.weight"
+    assert child.parent[table].isnan().any(1).nonzero().flatten().tolist() == [
+        len(trainer.token_ids) + 2 - n for n in range(5, 0, -1)
+    ]
+    between = blended(child.parent, child.average, 0.25)
+    assert torch.equal(between[table][-5:], child.average[table][-5:])
+    assert all(value.isfinite().all() for value in between.values())
+
+
 @pytest.mark.parametrize("share", ["-0.1", "1.5", "nan"])
 def test_a_blend_that_is_no_share_is_refused(
     share: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

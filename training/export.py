@@ -55,18 +55,21 @@ def blended(
     """Return weights between those that a training went on from and what became of them.
 
     Args:
-        parent: by name, folded; empty where it did not go on from any.
+        parent: by name, folded; NaN where it knows nothing: there the trained ones are taken.
+            Empty where it did not go on from any.
         trained: of the same shapes.
         share: of the trained ones, in [0, 1].
     """
     if not parent or share == 1.0:
         return trained
-    return {
-        name: torch.lerp(parent[name].float().to(value.device), value.float(), share)
-        if value.is_floating_point()
-        else value
-        for name, value in trained.items()
-    }
+
+    def between(start: Tensor, end: Tensor) -> Tensor:
+        if not end.is_floating_point():
+            return end
+        start, end = start.to(end.device).float(), end.float()
+        return torch.where(start.isnan(), end, torch.lerp(start, end, share))
+
+    return {name: between(parent[name], value) for name, value in trained.items()}
 
 
 def updates_in(path: Path) -> int:

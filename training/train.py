@@ -48,7 +48,8 @@ class Trainer:
         compiled: whether to compile the image tower.
 
     Attributes:
-        parent: the weights that it went on from, by name; empty for those made anew.
+        parent: the weights that it went on from, by name, NaN for tokens that are new; empty for
+            those made anew.
     """
 
     def __init__(
@@ -97,8 +98,9 @@ class Trainer:
         table[ours[old]] = parent.text.token_embedding.weight[theirs[old]].to(table.device)
         state = {**parent.text.state_dict(), "token_embedding.weight": table}
         self.model.text.load_state_dict(state)
-        self.parent = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        self.average = {k: v.clone() for k, v in self.parent.items()}
+        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self.parent = {k: v.clone() for k, v in self.average.items()}
+        self.parent["text.token_embedding.weight"][ours[~old]] = math.nan
 
     def run(
         self, stream: Stream, log: Log, checkpoint: Path | None = None, save_every: float = 120.0
