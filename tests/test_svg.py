@@ -375,13 +375,20 @@ def test_the_command_line_writes_svg(cli: Cli) -> None:
     assert read_record(Path("hex.svg"))["settings"]["pixel"] == {"cell": "hex"}
     plotted = draw(
         cli, "--drawer=line", "--palette=black,red", "--out", "c.svg", "--no-metadata",
-        "--svg-millimeters=120", "--svg-layers", "--svg-travel", "--native",
+        "--svg-millimeters=120", "--svg-layers", "--svg-travel",
     )  # fmt: skip
     assert plotted.code == 0
     text = Path("c.svg").read_text()
     assert 'width="120mm"' in text
     assert "groupmode" in text
     assert "metadata" not in text
+
+
+def test_pixels_of_what_has_no_cells_are_refused_before_the_work(cli: Cli) -> None:
+    answer = draw(cli, "--drawer=line", "--out", "a.svg", "--native")
+    assert answer.code == 1
+    assert "the drawer 'line' has no cells, of which --native makes pixels" in answer.err
+    assert left() == []
 
 
 def test_the_format_may_be_a_setting(cli: Cli) -> None:
