@@ -87,7 +87,12 @@ def installed(split: Split, session: Session) -> Iterator[None]:
         (scene.optimizer, "zero_grad", timed_reset),
         (scene.optimizer, "step", timed_update),
         (scene.drawer, "project_", split.around("optimizer", scene.drawer.project_)),
-        *((p, "see", split.around("perceptor", p.see)) for p, _ in session.ensemble),
+        *(
+            (perceptor, name, split.around("perceptor", getattr(perceptor, name)))
+            for perceptor, _ in session.ensemble
+            for name in ("see", "see_patches")
+            if hasattr(perceptor, name)
+        ),
     ]
     before = [(o, name, name in vars(o), getattr(o, name)) for o, name, _ in changes]
     try:
