@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -15,9 +13,10 @@ from torch.nn import functional as F
 from text2art import vectors
 from text2art.abilities import LatentSource
 from text2art.core import Cutouts, Drawer, Loss, Perceptor
-from text2art.errors import InputFileError, SettingsError
+from text2art.errors import SettingsError
 from text2art.losses.prompt import LatentLoss, PictureTarget, PromptLoss, Target
 from text2art.media.convert import to_tensor
+from text2art.media.folder import matching
 from text2art.media.load import load_picture
 from text2art.perceptors.ensemble import Ensemble
 from text2art.prompts import MAX_PROMPTS, Prompt
@@ -29,7 +28,6 @@ from text2art.settings import Settings
 from text2art.sights import Place, Sights
 
 VECTOR_SHARE = 0.1  # of a vector's weight, as in pixray: a direction is no picture to arrive at
-_MOST_FOUND = 10_000  # files that a pattern may match
 Targets = Sequence[Target | PictureTarget]
 
 
@@ -231,7 +229,7 @@ class Guidance:
         found = [
             replace(prompt, text=text)
             for prompt in self._settings.asked(name)
-            for text in _matching(prompt.text, name)
+            for text in matching(prompt.text, name)
         ]
         if len(found) > MAX_PROMPTS:
             raise SettingsError(
@@ -253,18 +251,3 @@ def _with_names_of_their_own(losses: Sequence[Loss]) -> list[Loss]:
         if counts[loss.name] > 1:
             loss.name = f"{loss.name} ({counts[loss.name]})"
     return list(losses)
-
-
-def _matching(pattern: str, name: str) -> list[str]:
-    """Return the files that a pattern with * or ? matches, by name; else what was given."""
-    path = Path(pattern).expanduser()
-    if "://" in pattern or not set("*?") & set(pattern) or path.is_file():
-        return [pattern]
-    try:
-        found = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
-        files = sorted(str(file) for file in itertools.islice(found, _MOST_FOUND) if file.is_file())
-    except (OSError, ValueError, NotImplementedError) as error:
-        raise InputFileError(f"{name}: {pattern!r} cannot be looked for: {error}") from error
-    if not files:
-        raise InputFileError(f"{name}: no file matches {pattern!r}")
-    return files

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import glob
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from text2art.ancestors.row import Reader, Reading, listed, same
 from text2art.errors import InputFileError, SettingsError
+from text2art.media.folder import matching
 
 _MOST = 1000  # names that the braces of one setting may make
 # What a shell takes for alternatives: braces with a comma in them. Not behind a colon: there a
@@ -77,20 +76,18 @@ def _texts(value: Any) -> Sequence[Any]:
 
 
 def _matching(names: Sequence[str], setting: str) -> list[str]:
-    """Return what was named, patterns replaced by the files that match, by name."""
+    """Return what was named, patterns replaced by the files that match, by name.
+
+    Raises:
+        InputFileError: of none of the names is there a file.
+    """
     found: list[str] = []
+    missing: list[InputFileError] = []
     for name in names:
         try:
-            path = Path(name).expanduser()
-            is_pattern = "://" not in name and glob.has_magic(name) and not path.exists()
-            found += sorted(map(str, _files(path))) if is_pattern else [name]
-        except (OSError, ValueError, NotImplementedError, RuntimeError) as error:
-            raise InputFileError(f"{setting} {name!r} cannot be looked for: {error}") from error
+            found += matching(name, setting)
+        except InputFileError as error:  # braces: others may match
+            missing.append(error)
     if not found:
-        raise InputFileError(f"{setting}: no file matches {' or '.join(map(repr, names))}")
+        raise missing[0]
     return found
-
-
-def _files(pattern: Path) -> Iterator[Path]:
-    below = str(pattern.relative_to(pattern.anchor))
-    return (path for path in Path(pattern.anchor).glob(below) if path.is_file())

@@ -13,8 +13,7 @@ from text2art.cli.palette import read
 from text2art.errors import InputFileError, SettingsError
 from text2art.media import pixelart
 from text2art.media.files import check_target, write_bytes
-from text2art.media.folder import ENDINGS as FOLDER_ENDINGS
-from text2art.media.folder import by_name
+from text2art.media.folder import by_name, is_picture
 from text2art.media.png import ENDINGS as PICTURE_ENDINGS
 from text2art.media.png import encode_picture, read_record
 from text2art.media.quantize import Dither, indexed
@@ -97,17 +96,13 @@ def pictures_of(files: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in files:
         if path.is_dir():
-            inside = sorted((p for p in path.iterdir() if _is_picture(p)), key=by_name)
+            inside = sorted((p for p in path.iterdir() if is_picture(p)), key=by_name)
             if not inside:
                 raise InputFileError(f"there is no picture in the folder {str(path)!r}")
             found += inside
         else:
             found.append(path)
     return found
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in FOLDER_ENDINGS and not path.name.startswith(".")
 
 
 def free_name(name: str, taken: Container[str]) -> str:

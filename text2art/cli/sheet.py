@@ -10,7 +10,7 @@ import typer
 from PIL import Image
 
 from text2art.errors import InputFileError
-from text2art.media.folder import by_name
+from text2art.media.folder import by_name, is_picture
 from text2art.media.load import load_picture
 from text2art.media.png import ENDINGS, READABLE, check_picture_target, read_record, save_picture
 from text2art.media.sheet import Tile, contact_sheet
@@ -77,7 +77,7 @@ def pictures_in(paths: list[Path], sheet: Path) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = (p for p in path.iterdir() if _is_picture(p))
+            inside = (p for p in path.iterdir() if is_picture(p, ENDINGS) and p.is_file())
             found += sorted((p for p in inside if p.resolve() != sheet.resolve()), key=by_name)
         else:
             found.append(path)
@@ -86,11 +86,6 @@ def pictures_in(paths: list[Path], sheet: Path) -> list[Path]:
     if len(found) > MOST:
         raise InputFileError(f"{len(found)} pictures were given, at most {MOST} are accepted")
     return found
-
-
-def _is_picture(path: Path) -> bool:
-    ending, hidden = path.suffix.lower(), path.name.startswith(".")
-    return ending in ENDINGS and not hidden and path.is_file()
 
 
 def small(path: Path, side: int) -> Image.Image:

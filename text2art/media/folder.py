@@ -1,14 +1,18 @@
-"""Folders of pictures: the frames of an animation, in the order of their names."""
+"""Pictures by folder and by pattern, in the order of their names."""
 
 from __future__ import annotations
 
+import glob
+import itertools
 import re
+from collections.abc import Container
 from pathlib import Path
 
 from text2art.errors import InputFileError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 MOST_LISTED = 100_000
+MOST_FOUND = 10_000  # files that a pattern may match
 
 
 def pictures_in(folder: str, most: int) -> list[Path]:
@@ -29,7 +33,7 @@ def pictures_in(folder: str, most: int) -> list[Path]:
         for listed, path in enumerate(place.iterdir()):
             if listed == MOST_LISTED:
                 raise InputFileError(f"animation_dir {folder!r} holds more than {listed} files")
-            if path.suffix.lower() in ENDINGS and not path.name.startswith("."):
+            if is_picture(path):
                 found.append(path)
     except (OSError, ValueError, RuntimeError) as error:  # the latter two: NUL, no home folder
         if isinstance(error, InputFileError):
@@ -45,6 +49,32 @@ def pictures_in(folder: str, most: int) -> list[Path]:
             "choose some with animation_frames"
         )
     return sorted(found, key=by_name)
+
+
+def is_picture(path: Path, endings: Container[str] = ENDINGS) -> bool:
+    """Whether a file is a picture by its ending, and not a hidden one."""
+    return path.suffix.lower() in endings and not path.name.startswith(".")
+
+
+def matching(pattern: str, setting: str) -> list[str]:
+    """Return the files that a pattern with *, ? or [...] matches, by name; else what was given.
+
+    What is an address, or the name of a file that is there, is no pattern.
+
+    Raises:
+        InputFileError: no file matches, or the pattern cannot be looked for.
+    """
+    try:
+        path = Path(pattern).expanduser()
+        if "://" in pattern or not glob.has_magic(pattern) or path.exists():
+            return [pattern]
+        found = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
+        files = sorted(str(file) for file in itertools.islice(found, MOST_FOUND) if file.is_file())
+    except (OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        raise InputFileError(f"{setting}: {pattern!r} cannot be looked for: {error}") from error
+    if not files:
+        raise InputFileError(f"{setting}: no file matches {pattern!r}")
+    return files
 
 
 def by_name(path: Path) -> list[tuple[int, int, str]]:
