@@ -65,6 +65,26 @@ def test_norms_with_swish(groups: int, layout: str) -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
+def test_norms_of_half_width_pull_as_full_ones_do(layout: str) -> None:
+    """Channels last goes a way of its own; both are within what bfloat16 can hold."""
+    shape = (2, 64, 24, 20)
+    x = (3 * noise(*shape) + 2).float().contiguous(memory_format=LAYOUTS[layout])
+    weight, bias = (1 + 0.5 * noise(64, purpose="w")).float(), noise(64, purpose="b").float()
+    half = (t.to(torch.bfloat16) for t in (x, weight, bias))
+    x16, weight16, bias16 = half
+    wanted = pulled(lambda x: F.silu(F.group_norm(x, 8, weight, bias, 1e-6)), x)
+    found = pulled(lambda x: frozen.norm_swish(x, weight16, bias16, 8, 1e-6), x16)
+    by_torch = pulled(lambda x: F.silu(F.group_norm(x, 8, weight16, bias16, 1e-6)), x16)
+    for ours, theirs, right in zip(found, by_torch, wanted, strict=True):
+        assert ours.is_contiguous(memory_format=LAYOUTS[layout])
+        assert off(ours, right) <= 1.5 * off(theirs, right) + 1e-6
+
+
+def off(found: Tensor, wanted: Tensor) -> float:
+    return float((found.float() - wanted).norm() / wanted.norm())
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("size", [(1, 1), (1, 4), (5, 3)])
 def test_doubling_with_its_convolution(size: tuple[int, int], layout: str) -> None:
     x = noise(2, 3, *size).contiguous(memory_format=LAYOUTS[layout])

@@ -637,3 +637,42 @@ def test_this_machine_says_something_likely() -> None:
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     assert free is not None
     assert 1 << 20 < free <= total
+
+
+# ---- freed memory ------------------------------------------------------------------------------
+
+_TWICE = """
+import resource, sys
+from text2art import hostmemory
+
+print(hostmemory.keep_freed() if sys.argv[1] == "keep" else False)
+for _ in range(2):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    piece = bytearray(b"x") * (64 << 20)
+    del piece
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(hostmemory.give_back_freed())
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+piece = bytearray(b"x") * (64 << 20)
+del piece
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def faults(mode: str) -> list[str]:
+    result = subprocess.run(
+        [sys.executable, "-c", _TWICE, mode], capture_output=True, text=True, check=True
+    )
+    return result.stdout.split()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts the kernel's pages")
+def test_freed_memory_stays_with_the_process_until_it_is_given_back() -> None:
+    kept, first, second, gave, third = faults("keep")
+    if kept == "False":
+        pytest.skip("the C library is not glibc")
+    assert int(second) < int(first) / 10
+    assert gave == "True"
+    assert int(third) > int(first) / 2
+    _, first, second, *_ = faults("leave")
+    assert int(second) > int(first) / 2

@@ -193,6 +193,7 @@ def memory_errors(what: str) -> Iterator[None]:
 def release_memory() -> None:
     """Give back what nothing refers to any more."""
     gc.collect()
+    hostmemory.give_back_freed()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 

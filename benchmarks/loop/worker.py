@@ -179,8 +179,10 @@ class Ours(Side):
         from benchmarks.loop.networks import RandomModels, tiny_changes
         from benchmarks.loop.split import Split
         from text2art import loop
+        from text2art.hostmemory import keep_freed
         from text2art.session import Session
 
+        keep_freed()  # as the command line and the servers do
         config = CONFIGS[name]
         settings = config.made(**(tiny_changes(config.settings) if tiny else {}))
         self.session = Session(settings, models=RandomModels(self.runtime, tiny=tiny))
@@ -314,7 +316,9 @@ class OurLooks(Side):
     def __init__(self, name: str, device: str, *, tiny: bool) -> None:
         super().__init__(device)
         from benchmarks.loop.views import ours
+        from text2art.hostmemory import keep_freed
 
+        keep_freed()
         self._once = ours(name, self.runtime.device, tiny=tiny)
 
     def do_step(self, count: int) -> Answer:

@@ -13,6 +13,7 @@ from text2art import __version__
 from text2art.cli import startup
 from text2art.cli.commands import LazyGroup
 from text2art.environment import share_cores
+from text2art.hostmemory import keep_freed
 
 app = typer.Typer(
     name="text2art",
@@ -45,6 +46,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; this is the `text2art` script."""
     startup.begin()
     share_cores(os.environ)  # before any command imports torch
+    keep_freed()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if "--video" in given and given[:1] != ["pixray"]:  # pixray's takes yes or no
         from text2art.cli.draw import spell_video

@@ -28,6 +28,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from text2art.nets.attention import attend
+
 _QUICK = 1.702  # the slope in OpenAI's QuickGELU
 
 Tower = Callable[[Tensor], Tensor]
@@ -135,13 +137,13 @@ def _attend(attention: nn.MultiheadAttention, x: Tensor, queries: int | None) ->
     """Let the first tokens of `(N, L, C)` attend to all; None for all of them."""
     weight, bias, width = attention.in_proj_weight, attention.in_proj_bias, x.shape[-1]
     if queries is None:
-        q, k, v = _heads(F.linear(x, weight, bias), attention.num_heads, 3)
+        seen = attend(F.linear(x, weight, bias), attention.num_heads)
     else:
         asked = F.linear(x[:, :queries], weight[:width], bias[:width])
         (q,) = _heads(asked, attention.num_heads, 1)
         k, v = _heads(F.linear(x, weight[width:], bias[width:]), attention.num_heads, 2)
-    seen = F.scaled_dot_product_attention(q, k, v)  # (N, heads, queries, C / heads)
-    out: Tensor = attention.out_proj(seen.transpose(1, 2).flatten(2))
+        seen = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+    out: Tensor = attention.out_proj(seen)
     return out
 
 
@@ -174,12 +176,17 @@ class FoldedResNet:
                     _fold_(module, f"conv{number}", f"bn{number}")
             if isinstance(module, Bottleneck) and module.downsample is not None:
                 _fold_(module.downsample, "0", "1")
+        # On a CPU convolutions are quicker over rows of channels: twice as quick in bfloat16.
+        self._layout = torch.preserve_format
+        if visual.conv1.weight.device.type == "cpu":
+            self._layout = torch.channels_last
+        visual.to(memory_format=self._layout)
         self._net: Any = visual
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """Embed normalized pictures `(N, 3, S, S)` as `(N, D)`."""
         net = self._net
-        x = net.stem(pictures)
+        x = net.stem(pictures.contiguous(memory_format=self._layout))
         for layer in (net.layer1, net.layer2, net.layer3, net.layer4):
             x = layer(x)
         return _pool(net.attnpool, x)

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from text2art import environment, registry, runtime
+from text2art import environment, hostmemory, registry, runtime
 from text2art.api import result_of
 from text2art.core import Frame
 from text2art.errors import OutputError, Text2ArtError
@@ -55,6 +55,7 @@ class Worker:
         Raises:
             Text2ArtError: the models cannot be loaded.
         """
+        hostmemory.keep_freed()
         self._say = say
         self._folder: Path | None = None
         chosen = runtime.pick()
@@ -90,6 +91,8 @@ class Worker:
         except Exception:
             traceback.print_exc()  # Cog logs no traceback
             raise
+        finally:
+            hostmemory.give_back_freed()  # it may be long until the next run
 
     def works(self) -> bool:
         """Return whether the device still computes (a lost CUDA context never comes back)."""

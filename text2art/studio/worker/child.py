@@ -62,10 +62,12 @@ def main() -> int:
     """Take jobs until the supervisor is gone."""
     parent = Parent()
     orders = Orders(parent)
+    from text2art.hostmemory import give_back_freed, keep_freed
     from text2art.models import Models
     from text2art.runtime import pick
     from text2art.studio.worker.drawing import draw
 
+    keep_freed()
     chosen = pick()
     models: Models = Models(chosen)
     _warm(models)
@@ -83,6 +85,7 @@ def main() -> int:
             return 1
         finally:
             os.chdir(home)
+        give_back_freed()  # it may be long until the next job
 
 
 def _warm(models: Models) -> None:
