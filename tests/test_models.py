@@ -5,17 +5,22 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
+from tests.tools.clip_files import TINY
 from text2art import models, registry
 from text2art.errors import SettingsError, UnknownComponent, WeightsMissing
 from text2art.models import Models, automatic, insisted, parse_references, resolve
 from text2art.perceptors import toy
+from text2art.perceptors.open_clip import make_net
 from text2art.presets import PRESETS
 from text2art.registry import Component
 from text2art.runtime import pick
@@ -210,6 +215,39 @@ def test_a_model_is_loaded_once_whoever_asks(monkeypatch: pytest.MonkeyPatch) ->
         thread.join()
     assert len(made) == 1
     assert all(perceptor is made[0] for perceptor in got)
+
+
+def test_models_are_loaded_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each waits for the other in the middle of its loading, which one after another never ends."""
+    both = threading.Barrier(2)
+
+    def build(model: str, runtime: Any) -> Any:
+        both.wait(timeout=30)
+        return build_mine(model, runtime)
+
+    there = {"mine": Component("mine", "tests.test_models:build_mine", "A plug-in's.")}
+    monkeypatch.setattr(registry, "components", lambda kind: there)
+    monkeypatch.setattr(Component, "load", lambda self: build)
+    seers = Models(CPU).perceptors(["mine/a", "mine/b"])
+    assert [seer.name for seer in seers] == ["mine a", "mine b"]
+
+
+def test_networks_built_side_by_side_are_the_same_and_leave_torchs_random_state() -> None:
+    seeds = [str(number) for number in range(8)]
+
+    def weights_of(seed: str) -> Tensor:
+        return torch.cat([w.flatten() for w in make_net(TINY, seed).parameters()])
+
+    before = torch.random.get_rng_state()
+    with ThreadPoolExecutor(len(seeds)) as pool:
+        beside = list(pool.map(weights_of, seeds))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert all(torch.equal(w, weights_of(s)) for s, w in zip(seeds, beside, strict=True))
+
+
+def test_the_first_failure_of_several_is_told() -> None:
+    with pytest.raises(UnknownComponent, match="startr"):
+        Models(CPU).perceptors(["toy", "startr", "open_clip"])
 
 
 def test_ensembles_keep_weights_and_say_how_they_were_chosen(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Sequence
-from typing import cast
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar, cast
 
 from torch import nn
 
@@ -21,6 +22,8 @@ AUTO = "auto"
 PRESET = "preset"
 STARTER = "starter"
 _CLIP = "open_clip"
+_LOADERS = 4  # models at a time: each holds its file and its network in memory for a while
+T = TypeVar("T")
 
 
 class NotedNetworks:
@@ -50,6 +53,7 @@ class Models:
         self._networks: dict[str, nn.Module] = {}
         self._costs: dict[int, tuple[Perceptor, int]] = {}
         self._lock = threading.Lock()
+        self._loading: dict[tuple[int, str], threading.Lock] = {}
 
     def perceptor(self, reference: str) -> Perceptor:
         """Return a perceptor by reference, loading it at first use.
@@ -63,19 +67,41 @@ class Models:
             WeightsMissing, WeightsCorrupt: its weights cannot be used.
         """
         reference = canonical(reference)
-        with self._lock:  # also while loading: two threads must not load one model twice
-            if reference not in self._perceptors:
-                name, model = resolve(reference)
-                build = registry.find("perceptors", name).load()
-                self._perceptors[reference] = build(model, self.runtime)
-            return self._perceptors[reference]
+
+        def load() -> Perceptor:
+            name, model = resolve(reference)
+            build = registry.find("perceptors", name).load()
+            perceptor: Perceptor = build(model, self.runtime)
+            return perceptor
+
+        return self._once(self._perceptors, reference, load)
+
+    def perceptors(self, references: Sequence[str]) -> list[Perceptor]:
+        """Return several perceptors; those not here yet are loaded side by side.
+
+        While one is read and checked, another is built.
+
+        Raises:
+            UnknownComponent, WeightsMissing, WeightsCorrupt: the first that fails, see `perceptor`.
+        """
+        if len(references) < 2:
+            return [self.perceptor(reference) for reference in references]
+        with ThreadPoolExecutor(min(len(references), _LOADERS), "loading") as pool:
+            return list(pool.map(self.perceptor, references))
 
     def network(self, key: str, load: Callable[[], Net], /) -> Net:
         """Return the frozen network of a key, loading it at first use: see `core.Networks`."""
+        net = self._once(self._networks, key, lambda: freeze(load()).to(self.runtime.device))
+        return cast("Net", net)
+
+    def _once(self, kept: dict[str, T], key: str, load: Callable[[], T]) -> T:
+        """Return what is kept by a key; of threads that want it first, one loads it."""
         with self._lock:
-            if key not in self._networks:
-                self._networks[key] = freeze(load()).to(self.runtime.device)
-            return cast("Net", self._networks[key])
+            mine = self._loading.setdefault((id(kept), key), threading.Lock())
+        with mine:
+            if key not in kept:
+                kept[key] = load()
+            return kept[key]
 
     def crop_bytes(self, perceptor: Perceptor) -> int:
         """Return what one crop costs a perceptor, measured at first use: `memory.crop_bytes`."""
@@ -103,7 +129,8 @@ class Models:
             parsed = [(reference, 1.0) for reference in references]
         else:
             parsed, choice = parse_references(wish), "as set"
-        return Ensemble([(self.perceptor(r), weight) for r, weight in parsed], choice)
+        seers = self.perceptors([reference for reference, _ in parsed])
+        return Ensemble(list(zip(seers, (weight for _, weight in parsed), strict=True)), choice)
 
 
 def resolve(reference: str) -> tuple[str, str]:

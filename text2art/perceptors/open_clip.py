@@ -5,6 +5,7 @@ Nothing is downloaded, and weights are never random unless asked for by name ("V
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -41,6 +42,7 @@ RANDOM = "random"
 # What guidance does not use: the scale of training's loss, the captions' decoder, and tables that
 # other versions of open_clip stored.
 _NOT_NEEDED = ("logit_scale", "logit_bias", "text_decoder.")
+_BUILDING = threading.Lock()  # networks are built one at a time: torch has one random state
 Tokenizer = Callable[[list[str]], Tensor]
 
 
@@ -225,7 +227,7 @@ class _NothingDrawn(TorchFunctionMode):
 @contextmanager
 def _seeded(seed: str) -> Iterator[None]:
     """Lend torch's global random state a seed of ours: networks initialize themselves from it."""
-    with torch.random.fork_rng(devices=[]):
+    with _BUILDING, torch.random.fork_rng(devices=[]):
         torch.default_generator.set_state(stream(seed, "open_clip").get_state())
         yield
 
