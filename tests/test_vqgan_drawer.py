@@ -179,6 +179,78 @@ def reference_average(values: list[Tensor], decay: float) -> Tensor:
     )
 
 
+# ---- the sketch ----------------------------------------------------------------------------------
+
+
+def pulled(drawer: VqganDrawer) -> set[str]:
+    """Return the names of the groups that a picture's gradient reaches."""
+    drawer.zero_grad(set_to_none=True)
+    torch.autograd.backward(drawer().square().sum())
+    return {
+        group["name"]
+        for group in drawer.groups()
+        if any(p.grad is not None and bool(p.grad.any()) for p in group["params"])
+    }
+
+
+@pytest.mark.parametrize("codes", ["latents", "logits"])
+def test_a_sketch_is_drawn_until_the_vqgan_takes_it_on(folder: Path, codes: str) -> None:
+    drawer = make(folder, sketch=0.5, codes=codes)
+    for progress in (0.0, 0.49):
+        drawer.at_(progress)
+        assert "codes" not in pulled(drawer)
+        assert "layer 1" in pulled(drawer)
+    sketch, taken = drawer().detach(), drawer.shown()
+    assert not torch.allclose(sketch, taken, atol=1e-2)
+    drawer.at_(0.5)
+    assert pulled(drawer) == {"codes"}
+    after = drawer().detach()
+    assert torch.allclose(drawer.eval()(), taken, atol=1e-5)  # what was shown of the sketch
+    again = make(folder, sketch=0, codes=codes)
+    again.fit_(sketch)
+    assert torch.equal(again.latents(), drawer.latents())
+    drawer.at_(1.0)
+    assert torch.equal(drawer.train()(), after)  # once
+
+
+def test_the_latents_of_a_sketch_follow_it(folder: Path) -> None:
+    drawer = make(folder, sketch=0.5)
+    torch.autograd.backward(drawer.latents().square().sum())
+    assert any(bool(p.grad.any()) for p in drawer.parameters() if p.grad is not None)
+
+
+def test_a_state_knows_whether_it_is_a_sketch(folder: Path) -> None:
+    begun, done, other = (make(folder, sketch=0.5, seed=seed) for seed in (1, 2, 3))
+    begun_state = {name: value.clone() for name, value in begun.state_dict().items()}
+    done.at_(0.9)
+    for state, wanted in ((done.state_dict(), done), (begun_state, begun)):
+        other.load_state_dict(state)
+        assert pulled(other) == pulled(wanted)
+        assert torch.equal(other(), wanted())
+
+
+def test_who_sketches(folder: Path) -> None:
+    assert "layer 1" in pulled(make())  # the starter, by default
+    assert pulled(make(sketch=0)) == {"codes"}
+    assert pulled(make(folder)) == {"codes"}
+    assert pulled(make(start="snow")) == {"codes"}
+    drawer = make()
+    drawer.fit_(torch.rand(1, 3, 32, 48, generator=stream(0, "picture")))
+    assert pulled(drawer) == {"codes"}  # an init image is no sketch
+
+
+def test_a_run_that_stops_in_its_sketch_shows_what_the_vqgan_makes_of_it(models: Models) -> None:
+    settings = Settings.of(prompts="a red apple", drawer="vqgan", seed=1, iterations=4, starts=1,
+                           size="48x48", cuts=2, perceptor="toy")  # fmt: skip
+    with Session(settings, models=models) as session:
+        first = next(session.frames())
+        result = session.snapshot()
+    assert not torch.allclose(first.image, result.image, atol=1e-2)
+    with Session(settings, models=models) as session:
+        shown = [frame.image for frame in session.frames()]
+    assert len(shown) == 5
+
+
 def test_the_result_is_the_average_of_the_latents(folder: Path) -> None:
     drawer, plain = make(folder, average=0.8), make(folder)
     assert torch.equal(drawer.eval()(), drawer.train()())  # nothing averaged yet

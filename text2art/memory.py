@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from text2art.abilities import Annealed
 from text2art.core import Perceptor
 from text2art.runtime import Runtime
 from text2art.scene import Scene
@@ -51,11 +52,19 @@ def crop_bytes(perceptor: Perceptor, runtime: Runtime) -> int:
 
 
 def picture_bytes(scene: Scene, sizes: Sequence[int]) -> int:
-    """Measure how many bytes a step keeps for its picture and the crops of these sizes."""
+    """Measure how many bytes a step keeps for its picture and the crops of these sizes.
+
+    Of a drawer that changes as the run goes on, its first picture and its result are measured.
+    """
+    ends = (False, True) if isinstance(scene.drawer, Annealed) else (False,)
+    return max(_bytes_of(scene, sizes, final=final) for final in ends)
+
+
+def _bytes_of(scene: Scene, sizes: Sequence[int], *, final: bool) -> int:
     crops: list[torch.Tensor] = []
 
     def cut() -> None:
-        view = scene.view(0, 1)
+        view = scene.view(0, 1, final=final)
         crops.extend(view.crops(size) for size in sizes)
 
     kept = kept_bytes(cut)

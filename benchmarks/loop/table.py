@@ -152,7 +152,7 @@ def _runs(kept: Kept) -> list[Any]:
 
 def _told(run: Mapping[str, Any]) -> str:
     rates = ", ".join(
-        f"{dtype} {rate / 1e9:.0f} GFLOP/s" for dtype, rate in run["peaks"]["flops"].items()
+        f"{dtype} {rate / 1e9:.0f} GFLOP/s" for dtype, rate in sorted(run["peaks"]["flops"].items())
     )
     threads = f", threads: {run['threads']}" if run["device"] == "cpu" else ""
     return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,12 +13,16 @@ from torch.nn import functional as F
 from text2art.color import Snap, clamp_with_gradient
 from text2art.core import Canvas, Drawer, ParamGroup
 from text2art.drawers.noise import KINDS
+from text2art.drawers.pyramid import PyramidDrawer
 from text2art.errors import WeightsMissing
 from text2art.nets.vqgan import Vqgan, load_vqgan
-from text2art.options.drawers import VqganOptions
+from text2art.options.drawers import PyramidOptions, VqganOptions
 from text2art.runtime import is_large, network_dtype
 from text2art.weights import catalog
 
+_STARTER = ("", "starter")  # names of the VQGAN that ships
+_SKETCH = 0.8  # share of the run, with the starter's VQGAN
+_LATE_RATE = 3.0  # when the sketch is done, schedules have lowered the rate to a tenth
 _SHARPNESS = 10.0  # logits per squared latent distance, in units of the codebook's mean distance
 
 
@@ -51,7 +56,11 @@ class Latents(nn.Module):
     @torch.no_grad()
     def project_(self) -> None:
         """Keep each channel within the codebook's."""
-        self.values.copy_(torch.maximum(torch.minimum(self.values, self._high), self._low))
+        self.values.copy_(self.within(self.values))
+
+    def within(self, latents: Tensor) -> Tensor:
+        """Return latents with each channel within the codebook's."""
+        return torch.maximum(torch.minimum(latents, self._high), self._low)
 
 
 class Logits(nn.Module):
@@ -107,6 +116,10 @@ class VqganDrawer(Drawer):
     VQGAN-CLIP and pixray make smaller pictures than asked for. What leaves [0, 1] is clamped, and
     its gradient is kept where it leads back. In evaluation (`eval()`), as the result is drawn, the
     latents are their running average if there is one.
+
+    For the first `sketch` share of a run it draws layers of color, as `pyramid` does, which cost
+    next to nothing and move whole regions at once; then the encoder takes the sketch on. In
+    evaluation a sketch is shown as the VQGAN would take it on.
     """
 
     def __init__(self, canvas: Canvas, options: VqganOptions) -> None:
@@ -133,19 +146,52 @@ class VqganDrawer(Drawer):
         self.register_buffer("_average", torch.zeros_like(self.codes.values))
         self.register_buffer("_averaged", torch.zeros(()))
         self._snap = None if canvas.palette is None else Snap(canvas.palette).to(canvas.device)
+        self._until = _sketch_share(options) if options.start == "codes" else 0.0
+        self._sketch = PyramidDrawer(canvas, PyramidOptions()) if self._until else None
+        self._sketching: Tensor  # part of the state; `_drafting` says the same without a wait
+        self._drafting = self._sketch is not None
+        if self._drafting:
+            self.register_buffer("_sketching", torch.tensor(True))
         self.to(canvas.device)
         if options.start in KINDS:
             self.fit_(KINDS[options.start](*self._size, draw).to(canvas.device))
 
     def forward(self) -> Tensor:
         """See `core.Drawer.forward`."""
-        image = clamp_with_gradient(self._decode(self.codes.entries(self._values())) / 2 + 0.5)
+        sketch = self._sketched()
+        if sketch is not None and self.training:
+            return sketch
+        entries = self.codes.entries(self._values()) if sketch is None else self._taken(sketch)
+        image = clamp_with_gradient(self._decode(entries) / 2 + 0.5)
         return image if self._snap is None else self._snap(image)
+
+    def _sketched(self) -> Tensor | None:
+        """Return the sketch, while it is drawn."""
+        if self._sketch is None or not self._drafting:
+            return None
+        drawn: Tensor = self._sketch()
+        return drawn
+
+    def _taken(self, picture: Tensor) -> Tensor:
+        """Return the entries that `fit_` would take a picture on with."""
+        latents = self._encoded(picture)
+        if isinstance(self.codes, Latents):
+            latents = self.codes.within(latents)
+        entries: Tensor = self._net[0].quantize(latents)[0]
+        return entries
 
     def _values(self) -> Tensor:
         if not self.training and self._options.average and float(self._averaged):
             return self._average / self._averaged
         return self.codes.values
+
+    def at_(self, progress: float) -> None:
+        """See `abilities.Annealed.at_`: the VQGAN takes the sketch on when it is time."""
+        if progress >= self._until:
+            with torch.no_grad():
+                sketch = self._sketched()
+                if sketch is not None:
+                    self.fit_(sketch)
 
     def _decode(self, entries: Tensor) -> Tensor:
         whole: Tensor = self._net[0].decode(entries)
@@ -154,33 +200,61 @@ class VqganDrawer(Drawer):
 
     def latents(self) -> Tensor:
         """See `abilities.LatentSource.latents`."""
+        sketch = self._sketched()
+        if sketch is not None:
+            return self._encoded(sketch)
         values = self._values()
         return values if isinstance(self.codes, Latents) else self.codes.entries(values)
 
     def groups(self) -> list[ParamGroup]:
         """See `core.Drawer.groups`."""
         rate = self._options.learning_rate
-        return [ParamGroup(name="codes", params=[self.codes.values], lr=rate)]
+        layers: list[ParamGroup] = []
+        if self._sketch is not None:
+            layers, rate = self._sketch.groups(), rate * _LATE_RATE
+        return [*layers, ParamGroup(name="codes", params=[self.codes.values], lr=rate)]
 
     @torch.no_grad()
     def fit_(self, picture: Tensor) -> None:
-        """See `core.Drawer.fit_`: what the encoder makes of the picture."""
+        """See `core.Drawer.fit_`: what the encoder makes of the picture. A sketch is over then."""
+        self.codes.fit_(self._encoded(picture[:, :3]))
+        self._averaged.zero_()
+        self._average.zero_()
+        if self._sketch is not None:
+            self._sketching.fill_(False)
+            self._drafting = False
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Load a state, and learn from it whether it is still a sketch."""
+        result = super().load_state_dict(*args, **kwargs)
+        self._drafting = self._sketch is not None and bool(self._sketching)
+        return result
+
+    def _encoded(self, picture: Tensor) -> Tensor:
+        """Return the latents of a picture of the drawer's size, continued at its edges."""
         (height, width), (full_h, full_w) = self._size, self._full
         top, left = (full_h - height) // 2, (full_w - width) // 2
         around = (left, full_w - width - left, top, full_h - height - top)
-        padded = F.pad(picture[:, :3], around, mode="replicate")
-        self.codes.fit_(self._net[0].encode(padded * 2 - 1))
-        self._averaged.zero_()
-        self._average.zero_()
+        padded = F.pad(picture, around, mode="replicate")
+        return self._net[0].encode(padded * 2 - 1)
 
     @torch.no_grad()
     def project_(self) -> None:
         """See `core.Drawer.project_`; also carries the running average on."""
+        if self._sketch is not None:
+            self._sketch.project_()
         self.codes.project_()
         decay = self._options.average
         if decay:
             self._average.mul_(decay).add_(self.codes.values, alpha=1 - decay)
             self._averaged.mul_(decay).add_(1 - decay)
+
+
+def _sketch_share(options: VqganOptions) -> float:
+    """Return what share of a run is drawn as a sketch: by default only with the starter."""
+    if options.sketch is not None:
+        return options.sketch
+    return _SKETCH if options.model in _STARTER else 0.0
 
 
 def vqgan_place(model: str) -> Path:
@@ -194,7 +268,7 @@ def vqgan_place(model: str) -> Path:
         WeightsMissing: it is not on this machine; the message says how to get it.
         WeightsCorrupt: it is not what the catalog says.
     """
-    if model in ("", "starter"):
+    if model in _STARTER:
         return catalog.starter_folder()
     known = next((e for e in catalog.entries() if e.answers_to(model)), None)
     if known is not None:

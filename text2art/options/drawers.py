@@ -100,6 +100,11 @@ class VqganOptions(Options):
     start: Literal["codes", "perlin", "gradient", "snow"] = Field(
         "codes", description="Where it starts without an init image: random codes, or noise."
     )
+    sketch: float | None = Field(
+        None, ge=0, le=0.95, description="Share of the run that draws layers of color, as the "
+        "pyramid's, before the VQGAN takes the picture on; 0 = none, as VQGAN+CLIP always was. "
+        "Default: 0.8 with the starter's VQGAN, 0 with others. With start=codes alone.",
+    )  # fmt: skip
     learning_rate: float = Field(0.1, gt=0, le=10, description="Adam step of the latents.")
     average: float = Field(
         0.0, ge=0, lt=1, description="The result is a running average of the latents, 0.9 of the "

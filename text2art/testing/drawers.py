@@ -41,12 +41,12 @@ def check_drawer(
         make = _Maker(build, options, width, height)
         _check_picture(make("a"), width, height, at)
         _check_seeds(make, at)
+        _check_course(make, at)
         _check_groups(make("a"), at)
         _check_descent(make("a"), at)
         _check_fit(make("a"), at)
         _check_projection(make("a"), at)
         _check_state(make, at)
-        _check_course(make, at)
         _check_svg(make("a"), at)
     make.palette = torch.tensor([[0.1, 0.1, 0.2], [0.9, 0.3, 0.2], [0.9, 0.9, 0.8]])
     _check_picture(make("a"), width, height, "with a palette")
@@ -155,6 +155,10 @@ def _check_groups(drawer: Drawer, at: str) -> None:
     require(set(listed) <= own, "a group holds what is no parameter of the drawer")
     picture = drawer()
     (picture * noise(*picture.shape)).sum().backward()
+    changing: Any = drawer if isinstance(drawer, Annealed) else None
+    for progress in (0.5, 1.0) if changing else ():  # it may leave a group for later in the run
+        changing.at_(progress)
+        (drawer() * noise(*picture.shape)).sum().backward()
     for group in groups:
         require(group["lr"] > 0, f"the learning rate of {group['name']!r} is {group['lr']}")
         gradients = [p.grad for p in group["params"] if p.grad is not None]
