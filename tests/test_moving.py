@@ -474,7 +474,7 @@ def test_stories_are_deterministic_interleaved_and_cancelled_anywhere(models: Mo
 def test_a_story_with_several_starts_tries_them_in_its_first_scene(models: Models) -> None:
     frames = draw(models, prompts="a ^ b", iterations=20, starts=3)
     assert [f.step for f in frames] == list(range(41))
-    assert [f.tryout for f in frames] == [True] * 6 + [False] * 35
+    assert [f.tryout for f in frames] == [True] * 10 + [False] * 31
     assert [f.filmed for f in frames] == [not f.tryout for f in frames]
 
 

@@ -35,37 +35,56 @@ def frames(models: Models, **changes: Any) -> list[Frame]:
 
 
 @pytest.mark.parametrize(
-    ("count", "steps", "tries"),
-    [(1, 100, 0), (2, 100, 10), (5, 100, 10), (10, 100, 5), (16, 10, 0), (4, 40, 4)],
+    ("count", "steps", "rounds"),
+    [
+        (1, 100, []),
+        (2, 100, [(2, 10)]),
+        (3, 100, [(3, 10), (2, 10)]),
+        (4, 40, [(4, 3), (2, 3)]),
+        (5, 100, [(5, 4), (3, 4), (2, 8)]),
+        (8, 200, [(8, 6), (4, 6), (2, 12)]),
+        (16, 10, []),
+    ],
 )
-def test_tryouts_take_at_most_half_of_the_steps(count: int, steps: int, tries: int) -> None:
-    assert starts.length_of(count, steps) == tries
-    assert count * tries <= steps / 2
+def test_rounds_take_at_most_half_of_the_steps(
+    count: int, steps: int, rounds: list[tuple[int, int]]
+) -> None:
+    planned = starts.rounds_of(count, steps)
+    assert [(one.starts, one.steps) for one in planned] == rounds
+    assert [one.before for one in planned] == [
+        sum(n for _, n in rounds[:k]) for k in range(len(rounds))
+    ]
+    assert starts.steps_of(planned) == sum(k * n for k, n in rounds) <= steps / 2
 
 
 def test_one_frame_per_step_and_the_result(models: Models) -> None:
     drawn = frames(models, starts=4)
     assert [frame.step for frame in drawn] == [*range(40), 40]
-    assert [frame.tryout for frame in drawn] == [True] * 16 + [False] * 25
+    assert [frame.tryout for frame in drawn] == [True] * 18 + [False] * 23
     assert [frame.final for frame in drawn] == [False] * 40 + [True]
     with session(models, starts=4) as running:
-        assert running.tryouts == 16
+        assert running.tryouts == 18
 
 
 def test_the_start_with_the_least_loss_goes_on(models: Models) -> None:
     drawn = frames(models, starts=4)
-    late = torch.tensor([[drawn[4 * k + i].loss for i in (2, 3)] for k in range(4)]).mean(1)
+    first = torch.tensor([[drawn[3 * k + i].loss for i in (1, 2)] for k in range(4)]).mean(1)
+    better = sorted(first.argsort(stable=True).tolist()[:2])
+    second = torch.tensor([[drawn[12 + 3 * k + i].loss for i in (1, 2)] for k in range(2)]).mean(1)
+    chosen = better[int(second.argmin())]
     with session(models, starts=4) as running:
         scenes = list(running._play.scenes)
         list(running.frames())
-        assert running.scene is scenes[int(late.argmin())]
+        assert running.scene is scenes[chosen]
     # It goes on where its tryout stopped: as if it had been drawn alone, over the steps it got.
     again = session(models, starts=4)
-    alone = again._play.scenes[int(late.argmin())]
+    alone, length = again._play.scenes[chosen], 40 - 18 + 6
     tried = replace(alone, cutouts=again._workshop.glances)
-    images = [frame.image for frame in itertools.islice(loop.run(tried, 40 - 3 * 4), 4)]
-    images += [frame.image for frame in loop.run(alone, 40 - 3 * 4, 4)]
-    assert torch.equal(drawn[16].image, images[4])
+    images = [frame.image for frame in itertools.islice(loop.run(tried, length), 6)]
+    images += [frame.image for frame in loop.run(alone, length, 6)]
+    place = better.index(chosen)
+    assert torch.equal(drawn[12 + 3 * place].image, images[3])
+    assert torch.equal(drawn[18].image, images[6])
     assert torch.equal(drawn[39].image, images[-1])
 
 
@@ -86,7 +105,7 @@ def test_tryouts_take_half_the_looks(models: Models, cuts: int, looks: int) -> N
         finally:
             for perceptor, _ in running.ensemble:
                 del perceptor.see
-    assert taken == [looks] * 16 + [cuts] * 25
+    assert taken == [looks] * 18 + [cuts] * 23
 
 
 def test_starts_differ_and_the_first_is_that_of_a_single_start(models: Models) -> None:
@@ -155,10 +174,10 @@ def test_no_film_shows_the_starts_given_up(cli: Cli, monkeypatch: pytest.MonkeyP
         "--starts=4", "--seed=7", "--out=a.png", "--video=a.gif",
     )  # fmt: skip
     assert answer.code == 0, answer.err
-    assert [(film.expected, film.added) for film in films] == [(13, 13)]
+    assert [(film.expected, film.added) for film in films] == [(15, 15)]
 
 
 def test_a_result_keeps_no_picture_of_a_start_given_up(models: Models) -> None:
     tiny = {key: value for key, value in TOY.items() if key not in ("prompts", "starts")}
     made = {**tiny, "iterations": 20, "display_every": 1, "starts": 4}
-    assert len(draw("a red apple", models=models, **made).frames) == 20 - 4 * 2 + 1
+    assert len(draw("a red apple", models=models, **made).frames) == 20 - (4 + 2) + 1

@@ -19,6 +19,7 @@ from text2art import (
     palettes,
     prompts,
     stages,
+    starts,
 )
 from text2art.checkpoint import Checkpoint, copied, reading, whole
 from text2art.core import Drawer, Frame, Loss
@@ -302,8 +303,7 @@ class Session:
             if (width, height) != now.canvas_size(self._init.size):
                 raise CheckpointError(f"the checkpoint does not fit: it is {width}x{height}")
             known = checkpoint.state["play"]["scenes"]
-            trial = checkpoint.state["play"]["trial"]["number"]
-            known = known[whole(trial, 0, len(known) - 1) if len(known) > 1 else 0]
+            known = known[starts.start_in(checkpoint.state["play"]["trial"], len(known))]
             stages.restore_drawer_(self.scene, known, optimizer=then.optimizer == now.optimizer)
 
     def record(self) -> dict[str, Any]:

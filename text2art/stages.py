@@ -121,8 +121,9 @@ class Play:
         self.scenes = list(scenes)
         self._settings, self._stages, self._glances = settings, stages, glances
         self._count = len(scenes) if starts_tried is None else starts_tried
-        self._tries = starts.length_of(self._count, stages[0].steps)
-        self.tryouts = self._count * self._tries
+        self._rounds = starts.rounds_of(self._count, stages[0].steps)
+        self.tryouts = starts.steps_of(self._rounds)
+        self._tries = self._rounds[-1].end if self._rounds else 0  # updates of the chosen start
         self._trial = starts.Trial()
         self._chosen: int | None = None  # which start; None = not yet
         self._index = 0  # of the stage
@@ -253,9 +254,9 @@ class Play:
         self._made = whole(memory["made"], self.begin, self.steps)
         chosen = memory["chosen"]
         self._chosen = None if chosen is None else whole(chosen)
-        self._trial = starts.Trial.recalled(memory["trial"], self._count, self._tries)
+        self._trial = starts.Trial.recalled(memory["trial"], self._count, self._rounds)
         if self._chosen is None:
-            self._use(self.scenes[self._trial.number])
+            self._use(self.scenes[self._trial.start])
         for scene, known in zip(self._present, memory["scenes"], strict=True):
             restore_drawer_(scene, known)
         if self._index:

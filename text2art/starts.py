@@ -15,8 +15,28 @@ from text2art.checkpoint import whole
 from text2art.core import Cutouts, Frame
 from text2art.scene import Scene
 
-_SHARE = 0.1  # of all steps, for each tryout
+_SHARE = 0.1  # of all steps, for the first round of each tryout
 _MOST = 0.5  # of all steps, for all of them
+
+
+@dataclass(frozen=True)
+class Round:
+    """A round of tryouts.
+
+    Attributes:
+        starts: how many are in it.
+        steps: updates of each.
+        before: updates that each has made in earlier rounds.
+    """
+
+    starts: int
+    steps: int
+    before: int
+
+    @property
+    def end(self) -> int:
+        """Updates that each of its starts has made when it is over."""
+        return self.before + self.steps
 
 
 def looks_of(cuts: int) -> int:
@@ -27,9 +47,31 @@ def looks_of(cuts: int) -> int:
     return (cuts + 1) // 2
 
 
-def length_of(starts: int, steps: int) -> int:
-    """Return how many steps each start is tried for; 0 where there is no choice or no time."""
-    return int(min(_SHARE, _MOST / starts) * steps) if starts > 1 else 0
+def rounds_of(starts: int, steps: int) -> tuple[Round, ...]:
+    """Return the rounds in which starts are tried; none where there is no choice or no time.
+
+    After each round the better half goes on, until one is left ("successive halving",
+    arXiv:1502.07943): what is hopeless shows early, which of two is better does not. Departure:
+    rounds are as long as all before them together, where there each takes the same time in all.
+    """
+    counts = [starts]
+    while counts[-1] > 2:
+        counts.append((counts[-1] + 1) // 2)
+    lengths = [1, *(2**k for k in range(len(counts) - 1))]
+    whole = sum(count * length for count, length in zip(counts, lengths, strict=True))
+    unit = int(min(_SHARE, _MOST / whole) * steps)
+    if starts < 2 or not unit:
+        return ()
+    before = [0, *itertools.accumulate(lengths)]
+    return tuple(
+        Round(count, length * unit, done * unit)
+        for count, length, done in zip(counts, lengths, before, strict=False)
+    )
+
+
+def steps_of(rounds: Sequence[Round]) -> int:
+    """Return the updates of all tryouts."""
+    return sum(one.starts * one.steps for one in rounds)
 
 
 @dataclass
@@ -37,34 +79,61 @@ class Trial:
     """How far the tryouts of a run have got.
 
     Attributes:
-        number: the start that is being tried.
-        step: updates made of it.
+        turn: number of the round.
+        left: the starts that are in it.
+        place: which of them is being tried.
+        step: updates made of it in this round.
         late: its losses so far that count.
-        losses: the mean losses of those before it.
+        losses: the mean losses of those before it in this round.
     """
 
-    number: int = 0
+    turn: int = 0
+    left: list[int] = field(default_factory=list)
+    place: int = 0
     step: int = 0
     late: list[Tensor] = field(default_factory=list)
     losses: list[Tensor] = field(default_factory=list)
+
+    @property
+    def start(self) -> int:
+        """The start that is being tried."""
+        return self.left[self.place] if self.left else 0
 
     def memory(self) -> dict[str, Any]:
         """Return it as plain values and tensors, for a checkpoint."""
         return dict(vars(self))
 
     @classmethod
-    def recalled(cls, memory: Mapping[str, Any], starts: int, tries: int) -> Trial:
-        """Return what `memory` gave, of so many starts that are tried for so many steps.
+    def recalled(cls, memory: Mapping[str, Any], starts: int, rounds: Sequence[Round]) -> Trial:
+        """Return what `memory` gave, of so many starts that are tried in these rounds.
 
         Raises:
             CheckpointError: it is out of range.
         """
-        number = whole(memory["number"], 0, max(starts - 1, 0))
-        trial = cls(number, whole(memory["step"], 0, tries))
+        turn = whole(memory["turn"], 0, max(len(rounds) - 1, 0))
+        left = [whole(number, 0, max(starts - 1, 0)) for number in memory["left"]]
+        now = rounds[turn] if rounds else Round(0, 0, 0)
+        if left:  # those of this round, each once
+            for length in (len(left), len(set(left))):
+                whole(length, now.starts, now.starts)
+        place = whole(memory["place"], 0, max(len(left) - 1, 0))
+        trial = cls(turn, left, place, whole(memory["step"], 0, now.steps))
         trial.late = [loss.reshape(()) for loss in memory["late"]]
         trial.losses = [loss.reshape(()) for loss in memory["losses"]]
-        whole(len(trial.losses), number, number)
+        whole(len(trial.losses), place, place)
         return trial
+
+
+def start_in(memory: Mapping[str, Any], starts: int) -> int:
+    """Return which of so many starts was being tried, by what `Trial.memory` gave.
+
+    Raises:
+        CheckpointError: it is out of range.
+    """
+    left, place = memory["left"], memory["place"]
+    if starts < 2 or not left:
+        return 0
+    return whole(left[whole(place, 0, len(left) - 1)], 0, starts - 1)
 
 
 def try_starts(
@@ -77,7 +146,7 @@ def try_starts(
 
     All starts are looked at in the same ways, so that the looks favor none. The tryouts are part of
     the `steps` there are: what is left after them is one run, of which the best start has already
-    made the first `length_of` steps.
+    made the first ones.
 
     Args:
         scenes: alike but for their random starts.
@@ -86,23 +155,43 @@ def try_starts(
         cutouts: how they are looked at meanwhile; None = as later.
     """
     trial = Trial() if trial is None else trial
-    tries = length_of(len(scenes), steps)
-    if not tries:
+    rounds = rounds_of(len(scenes), steps)
+    if not rounds:
         return 0
-    length = steps - (len(scenes) - 1) * tries
-    for number in range(trial.number, len(scenes)):
-        if number > trial.number:
-            trial.number, trial.step, trial.late = number, 0, []
-        scene = scenes[number]
-        tried = scene if cutouts is None else replace(scene, cutouts=cutouts)
-        running = loop.run(tried, length, trial.step)
-        for frame in itertools.islice(running, tries - trial.step):
-            if frame.step >= tries // 2:  # the first ones say where it starts, not where it goes
+    trial.left = trial.left or list(range(len(scenes)))
+    length = steps - steps_of(rounds) + rounds[-1].end
+    for turn in range(trial.turn, len(rounds)):
+        trial.turn = turn
+        yield from _try_round(scenes, rounds, length, trial, cutouts)
+        order = _together(trial.losses).argsort(stable=True).tolist()
+        kept = order[: 1 if turn == len(rounds) - 1 else rounds[turn + 1].starts]
+        trial.left = [trial.left[place] for place in sorted(kept)]
+        trial.place, trial.losses = 0, []
+    return trial.left[0]
+
+
+def _try_round(
+    scenes: Sequence[Scene],
+    rounds: Sequence[Round],
+    length: int,
+    trial: Trial,
+    cutouts: Cutouts | None,
+) -> Generator[tuple[int, Frame]]:
+    """Draw every start that is left for a round; note their losses."""
+    now = rounds[trial.turn]
+    earlier = steps_of(rounds[: trial.turn])
+    for place in range(trial.place, len(trial.left)):
+        trial.place, number = place, trial.left[place]
+        tried = scenes[number] if cutouts is None else replace(scenes[number], cutouts=cutouts)
+        running = loop.run(tried, length, now.before + trial.step)
+        for frame in itertools.islice(running, now.steps - trial.step):
+            if trial.step >= now.steps // 2:  # the first ones say where it was, not where it goes
                 trial.late.append(torch.stack(list(frame.terms.values())).sum())
-            trial.step = frame.step + 1
-            yield number, replace(frame, step=number * tries + frame.step, tryout=True)
+            made = earlier + place * now.steps + trial.step
+            trial.step += 1
+            yield number, replace(frame, step=made, tryout=True)
         trial.losses.append(_together(trial.late).mean() if trial.late else torch.zeros(()))
-    return int(_together(trial.losses).argmin())
+        trial.step, trial.late = 0, []
 
 
 def _together(losses: Sequence[Tensor]) -> Tensor:
