@@ -344,7 +344,7 @@ def test_the_file_is_read_as_it_is_written(bytes_of_one: bytes, models: Models) 
 @pytest.mark.parametrize(
     ("place", "value", "says"),
     [
-        (("format",), 2, "format 2"),
+        (("format",), 1, "format 1"),
         (("facts", "version"), "0.0.1", "of text2art 0.0.1"),
         (
             ("facts", "perceptors"),

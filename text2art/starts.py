@@ -58,8 +58,8 @@ def rounds_of(starts: int, steps: int) -> tuple[Round, ...]:
     while counts[-1] > 2:
         counts.append((counts[-1] + 1) // 2)
     lengths = [1, *(2**k for k in range(len(counts) - 1))]
-    whole = sum(count * length for count, length in zip(counts, lengths, strict=True))
-    unit = int(min(_SHARE, _MOST / whole) * steps)
+    units = sum(count * length for count, length in zip(counts, lengths, strict=True))
+    unit = int(min(_SHARE, _MOST / units) * steps)
     if starts < 2 or not unit:
         return ()
     before = [0, *itertools.accumulate(lengths)]
