@@ -179,6 +179,31 @@ def test_beyond_the_border_the_picture_is_mirrored() -> None:
     assert torch.allclose(crop[:, 8:], crop[:, :8].flip(-1), atol=1e-5)
 
 
+def test_beyond_a_fading_border_the_ground_goes_on() -> None:
+    """Left and right halves of two colors go on as they are; a thin line at the edge fades."""
+    picture = torch.zeros(1, 3, 32, 32)
+    picture[:, 0, :, :16] = 1.0
+    picture[:, 2, :, 16:] = 1.0
+    picture[:, 1, :2] = 1.0  # along the top edge
+    crop = cut(picture, looks_of(scaled(2, 2), border=Border.FADE, fill=0.5), 32)[0]
+    assert torch.allclose(crop[:, 20, :6].mean(-1), torch.tensor([1.0, 0.0, 0.0]), atol=1e-3)
+    assert torch.allclose(crop[:, 20, -6:].mean(-1), torch.tensor([0.0, 0.0, 1.0]), atol=1e-3)
+    assert torch.allclose(crop[1, :5].mean(), torch.tensor(2 / 8), atol=1e-3), "a quarter of it"
+    inside = cut(picture, looks_of(torch.eye(3)[None], border=Border.FADE), 32)[0]
+    assert torch.allclose(inside, picture[0], atol=1e-3), "the picture itself is as it was"
+
+
+def test_fading_and_filled_looks_go_together() -> None:
+    picture = random_picture(24, 40)
+    parts = [
+        cut(picture, looks_of(scaled(1.5, 1.5), border=border, fill=0.3), 16)
+        for border in (Border.FADE, Border.FILL, Border.SMEAR)
+    ]
+    both = looks_of(scaled(1.5, 1.5).expand(3, 3, 3), fill=0.3)
+    both = replace(both, border=torch.tensor([Border.FADE, Border.FILL, Border.SMEAR]))
+    assert torch.allclose(cut(picture, both, 16), torch.cat(parts), atol=1e-6)
+
+
 def test_beyond_the_border_there_is_the_fill() -> None:
     picture = torch.ones(1, 3, 16, 16)
     crop = cut(picture, looks_of(scaled(1, 1, 1.0), border=Border.FILL, fill=0.25), 16)[0, 0]
@@ -268,6 +293,8 @@ def test_views_are_square_windows_in_range(size: tuple[int, int]) -> None:
     assert wholes.max() <= options.whole_max * long + 1e-3
     assert corners_of(looks)[:100].abs().max() <= 1 + 1e-4  # zooms stay inside
     assert bool((looks.border[:100] == Border.SMEAR).all())
+    beyond = looks.border[100:][wholes > 1.15 * short + 1e-3]
+    assert bool((beyond == Border.FADE).all())
     # Every part of the picture is looked at.
     assert corners_of(looks)[..., 0].min() < -0.9
     assert corners_of(looks)[..., 0].max() > 0.9

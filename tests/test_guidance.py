@@ -370,6 +370,30 @@ class Counting(ToyPerceptor):
         return super().see(crops)
 
 
+class Laying(ToyPerceptor):
+    """Aims at the opposite of what it reads, as far as it is told to."""
+
+    def aim(self, text: str, strength: float) -> Tensor:
+        return -strength * self.read([text])
+
+
+@pytest.mark.parametrize(
+    ("prompt", "given", "sign"),
+    [("a cat", {}, -1), ("a cat", {"compose": 0}, 1), ("a cat", {"compose": 2}, -2),
+     ("a cat:-1", {}, 1)],
+)  # fmt: skip
+def test_prompts_are_laid_out_by_who_can_but_not_what_is_pushed_away(
+    prompt: str, given: dict[str, float], sign: int
+) -> None:
+    member = Laying(CPU)
+    settings = Settings.of(prompts=prompt, **given)
+    (loss,) = guidance(settings, [member]).of_prompts(settings.story[0])
+    assert isinstance(loss, PromptLoss)
+    (target,) = loss._targets
+    assert isinstance(target, Target)
+    assert torch.equal(target.embeddings, sign * member.read(["a cat"]))
+
+
 def test_outside_its_window_a_prompt_neither_pulls_nor_looks() -> None:
     looker = Counting()
     (prompt,) = parse_prompts("a@20%-50%:2")

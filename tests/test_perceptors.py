@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from tests.tools import clip_files
 from tests.tools.clip_files import TINY, TINY_RESNET, tiny_clip
+from text2art.abilities import Composing
 from text2art.errors import (
     MissingExtra,
     UnknownComponent,
@@ -329,6 +330,44 @@ def test_the_starter_names_the_words_it_does_not_know(net: StarterCLIP) -> None:
     assert "lost 'red apple red apple red apple red apple red apple'" in cut
 
 
+def aiming(net: StarterCLIP) -> starter.StarterPerceptor:
+    net.subjects = ("apple", "hot dog", "t-shirt")
+    return starter.StarterPerceptor([net], CPU)
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.4, 2.0])
+def test_a_single_subject_is_aimed_at_large_and_in_the_middle(
+    net: StarterCLIP, strength: float
+) -> None:
+    built = aiming(net)
+    expected = built.read(["a red apple"])[0]
+    for thing in starter._THINGS:
+        plain, large, central = built.read(
+            [f"a {thing}", f"a big {thing}", f"a {thing} in the middle"]
+        )
+        step = (large - plain) + 0.75 * (central - plain)
+        expected = expected + strength * step / 12
+    aim = built.aim("a red apple", strength)
+    assert torch.allclose(aim[0], expected / expected.norm(), atol=1e-5)
+    assert torch.equal(built.aim("a red apple", 0.0), aim) == (strength == 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "open_layout"),
+    [
+        ("an Apple.", True), ("the red apple's core", True), ("a hot  dog", True),
+        ("a T-shirt", True), ("red apples", False), ("a zeppelin", False), ("hot", False),
+        ("two apple", False), ("a small apple", False), ("an apple at the top", False),
+        ("an apple and a hot dog", False), ("pineapple", False), ("", False),
+    ],
+)  # fmt: skip
+def test_texts_that_lay_a_picture_out_or_name_no_subject_stay_as_they_are(
+    net: StarterCLIP, text: str, open_layout: bool
+) -> None:
+    built = aiming(net)
+    assert torch.equal(built.aim(text, 1.0), built.read([text])) != open_layout
+
+
 def test_the_starter_is_found_in_the_weights_folders() -> None:
     with pytest.raises(WeightsMissing, match="starter"):
         starter.build("", CPU)
@@ -343,6 +382,16 @@ def test_the_shipped_starter_knows_apples(monkeypatch: pytest.MonkeyPatch) -> No
     several = hashlib.sha256("".join(digests).encode()).hexdigest()
     assert built.digest == (digests[0] if len(digests) == 1 else several)
     assert built.notices("a red apple on a blue background") == []
+    assert isinstance(built, Composing)
+    words = ["a yellow cat", "a big yellow cat", "a small yellow cat", "a yellow cat in the middle",
+             "a yellow cat on the left"]  # fmt: skip
+    plain, big, small, central, aside = built.read(words)
+    aim = built.aim(words[0], 1.0)[0]
+    assert aim @ (big - small) > plain @ (big - small)
+    assert aim @ (central - aside) > plain @ (central - aside)
+    names = ["cat", "dog", "fox", "apple", "house"]
+    choices = built.read([f"a yellow {name}" for name in names])
+    assert int((choices @ aim).argmax()) == 0, "it is a cat still"
     assert "zeppelin" in built.notices("a zeppelin")[0]
     size = built.size
     y, x = torch.meshgrid(torch.linspace(-1, 1, size), torch.linspace(-1, 1, size), indexing="ij")

@@ -459,6 +459,14 @@ def test_changes_to_the_recipe() -> None:
             make.change(Recipe(), [wrong])
 
 
+@pytest.mark.parametrize(
+    ("parts", "meant"),
+    [("judge", "judge"), ("perceptor", "perceptor"), ("judge,perceptor", "perceptor")],
+)
+def test_changes_are_of_the_judge_where_it_is_made_alone(parts: str, meant: str) -> None:
+    assert make.meant_part(make.part_names(parts)) == meant
+
+
 def test_missing_font_is_a_clear_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

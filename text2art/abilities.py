@@ -105,6 +105,20 @@ class SeesPatches(Protocol):
 
 
 @runtime_checkable
+class Composing(Protocol):
+    """A perceptor that knows how a picture of a text is best laid out."""
+
+    def aim(self, text: str, strength: float) -> Tensor:
+        """Embed what a picture of a text should be like, as `(1, D)` of unit length.
+
+        Args:
+            text: what is asked for.
+            strength: how much layout counts, from 0, which gives what `Perceptor.read` does.
+        """
+        ...
+
+
+@runtime_checkable
 class Remembering(Protocol):
     """A loss or filter that knows more than it was built with, which checkpoints have to keep.
 

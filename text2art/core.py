@@ -142,6 +142,7 @@ class Border(enum.IntEnum):
     FILL = 0  # the fill color
     SMEAR = 1  # the nearest color of the picture
     MIRROR = 2  # the picture's mirror image
+    FADE = 3  # the picture's coarsest colors, smeared: its ground goes on
 
 
 @dataclass(frozen=True)

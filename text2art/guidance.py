@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from text2art import vectors
-from text2art.abilities import LatentSource
+from text2art.abilities import Composing, LatentSource
 from text2art.core import Cutouts, Drawer, Loss, Perceptor
 from text2art.errors import SettingsError
 from text2art.losses.prompt import LatentLoss, PictureTarget, PromptLoss, Target
@@ -185,7 +185,15 @@ class Guidance:
             ]
 
     def _reading(self, prompt: Prompt) -> list[Target]:
-        return self._each(lambda perceptor: perceptor.read([prompt.text]))
+        strength = self._settings.compose
+        away = prompt.weight_at(0, 0) < 0  # what is pushed away is meant wherever it may be
+
+        def read(perceptor: Perceptor) -> Tensor:
+            if strength and not away and isinstance(perceptor, Composing):
+                return perceptor.aim(prompt.text, strength)
+            return perceptor.read([prompt.text])
+
+        return self._each(read)
 
     def _label(self, prompt: Prompt) -> list[Target]:
         texts = label_texts(prompt.text)

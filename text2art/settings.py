@@ -162,6 +162,14 @@ class CoreSettings(AskingSettings, MovingSettings, FilingSettings):
         ge=0,
         le=0.9,
     )
+    compose: float = _in(
+        "guidance",
+        1.0,
+        "How much the starter is to make a single subject large and in the middle, where the "
+        "prompt says neither its size nor its place.",
+        ge=0,
+        le=4,
+    )
     losses: dict[str, float] = _in(
         "guidance",
         {"smoothness": 0.5, "framing": 0.2},

@@ -12,7 +12,7 @@ import platform
 import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any, Literal, cast
 import torch
 
 from text2art.errors import WeightsError
+from text2art.hostmemory import keep_freed
 from text2art.nets.starter import describe, load_starter
 from training.batches import Stream
 from training.captions import WordTokenizer, known_tokens
@@ -80,6 +81,11 @@ def change(recipe: Recipe, changes: list[str]) -> Recipe:
     return recipe
 
 
+def meant_part(parts: Sequence[str]) -> Perceptor:
+    """Return the part that `--start-from` and `--set` are about: the judge where it is alone."""
+    return "judge" if tuple(parts) == ("judge",) else "perceptor"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.make", description=__doc__)
     parser.add_argument("--parts", type=part_names, default=tuple(SHARES), metavar="LIST")
@@ -94,13 +100,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--resume", action="store_true", help="continue from the checkpoints")
     parser.add_argument("--start-from", type=Path, metavar="FOLDER",
-                        help="go on from the perceptor that an earlier training wrote")  # fmt: skip
+                        help="go on from the perceptor that an earlier training wrote, or, with "
+                        "--parts judge, from the judge")  # fmt: skip
     parser.add_argument("--checkpoints", type=Path, default=_CHECKPOINTS)
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
     parser.add_argument("--workers", type=int, help="planning processes (default: fit the device)")
     parser.add_argument("--no-compile", action="store_true", help="do not compile on CUDA")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="changes",
-                        help="change a number of the perceptor's recipe")  # fmt: skip
+                        help="change a number of the perceptor's recipe, or, with "
+                        "--parts judge, of the judge's")  # fmt: skip
     parser.add_argument("--pictures", type=int, default=1024, help="per line of the evaluation")
     parser.add_argument("--note", default="", help="a remark for the model card")
     parser.add_argument("--sheets", type=Path, help="folder for sheets of what the models draw")
@@ -178,10 +186,11 @@ def make_perceptor(making: Making, part: Perceptor, sprites: Sprites, source: Pl
     """Train, evaluate and write one perceptor."""
     args, device = making.args, making.device
     recipe = recipe_for(part, device)
-    parent = load_starter(args.start_from) if args.start_from and part == "perceptor" else None
+    meant = part == meant_part(args.parts)
+    parent = load_starter(args.start_from) if args.start_from and meant else None
     if parent is not None:
         recipe = continued(recipe, parent.config.image_plan)
-    recipe = change(recipe, args.changes if part == "perceptor" else [])
+    recipe = change(recipe, args.changes if meant else [])
     tower = args.tower if part == "perceptor" else 1
     recipe = replace(recipe, budget=making.budgets[part], seed=recipe.seed + 100 * (tower - 1))
     noise = making.writer(sprites, 0, 1).rows(["random noise"])[0]
@@ -260,8 +269,11 @@ def _make(making: Making) -> None:
         sources["guide"] = making.source(writer, 0.75 if "judge" in parts else 1.0, first)
     if "judge" in parts:
         recipe = recipe_for("judge", making.device)
+        if meant_part(parts) == "judge":
+            recipe = change(recipe, args.changes)
         sprites["judge"] = render_sprites("judge", args.icons)
-        writer = making.writer(sprites["judge"], recipe.seed, recipe.batch * recipe.chunk)
+        size = recipe.batch * recipe.chunk
+        writer = making.writer(sprites["judge"], recipe.seed, size, recipe.emphasized())
         sources["judge"] = making.source(writer, 0.25, making.begun("judge", recipe))
     for part in parts:
         if part == "vqgan":
@@ -275,4 +287,5 @@ def _make(making: Making) -> None:
 
 
 if __name__ == "__main__":
+    keep_freed()
     sys.exit(main())

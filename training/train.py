@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from text2art.nets.starter import StarterCLIP, StarterConfig
 from text2art.runtime import network_dtype
@@ -141,7 +143,8 @@ class Trainer:
         if self.fakes:
             guided = self.fakes.take(batch)
             rows = torch.cat([rows, self.fakes.rows[guided.places], self.noise_row[None]])
-        with self._autocast():
+        # On a CPU, fused attention goes backward in slow loops of its own (`nets/attention.py`).
+        with self._autocast(), _attention_of(self.device):
             text = self.model.encode_rows(rows, whole=True)
         leaf = text.detach().float().requires_grad_()
         loss = self._passes(batch, guided, leaf, t)
@@ -279,6 +282,11 @@ def climb(delta: Tensor, gradient: Tensor, bound: Tensor, step: float) -> Tensor
     size = moved.flatten(1).norm(dim=1).clamp(min=1e-12).view(-1, 1, 1, 1)
     inside: Tensor = moved * (bound / size).clamp(max=1.0)
     return inside
+
+
+def _attention_of(device: torch.device) -> AbstractContextManager[None]:
+    """Return the context in which attention is made of products where that is quicker."""
+    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
 
 
 def _widened(rows: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from text2art.core import Border, Looks
 from text2art.runtime import move
 
+_COARSE = 4  # colors along each side of what a fading border shows
 _ROOM = 64  # pixels by which the looks' places in a step's noise differ at most, per axis
 
 
@@ -52,7 +53,8 @@ def cut(image: Tensor, looks: Looks, size: int) -> Tensor:
     crops = tall.reshape(3, n, size * size).transpose(0, 1)
 
     if cover is not None:
-        crops = fill[:, :, :, 0] + (crops - fill[:, :, :, 0]) * cover
+        beyond = _beyond(image, fill, looks.border, matrices, size)
+        crops = beyond + (crops - beyond) * cover
     color = move(looks.color, image)
     crops = torch.baddbmm(color[:, :, 3:], color[:, :, :3], crops).reshape(n, 3, size, size)
     return crops.add_(move(_noise(looks, size), image))
@@ -68,6 +70,27 @@ def _mirrored(grid: Tensor, border: Tensor, center: Tensor, half: Tensor) -> Ten
     return grid.index_copy(0, rows, 2 * torch.clamp(at, center - half, center + half) - at)
 
 
+def _beyond(image: Tensor, fill: Tensor, border: Tensor, matrices: Tensor, size: int) -> Tensor:
+    """Return what looks see beyond the picture, where that is not its border: `(N or 1, 3, S * S)`.
+
+    A fading border is a picture of few colors, smeared: a subject that the edge cuts through is a
+    faint cloud in it, where the nearest color would go on as a stripe.
+    """
+    rows = (border == Border.FADE).nonzero()[:, 0]
+    if not len(rows):
+        return fill[:, :, :, 0]
+    rows = move(rows, image)
+    n, few = len(rows), (min(_COARSE, image.shape[-2]), min(_COARSE, image.shape[-1]))
+    coarse = F.interpolate(image, size=few, mode="area")
+    grid = project(matrices[rows], size).reshape(1, n * size, size, 2)
+    seen = F.grid_sample(coarse, grid, padding_mode="border", align_corners=False)
+    faded = seen.reshape(3, n, size * size).transpose(0, 1)
+    if n == len(matrices):
+        return faded
+    whole = fill[:, :, :, 0].expand(len(matrices), 3, size * size)
+    return whole.index_copy(0, rows, faded)
+
+
 def _cover(
     grid: Tensor,
     border: Tensor,
@@ -75,8 +98,8 @@ def _cover(
     picture: tuple[int, int],
     spread: Tensor,
 ) -> Tensor | None:
-    """Return how much of each pixel of the looks is picture, not fill: `(N, 1, S * S)` or None."""
-    rows = (border == Border.FILL).nonzero()[:, 0]
+    """Return how much of each pixel is picture, not what lies beyond: `(N, 1, S * S)` or None."""
+    rows = ((border == Border.FILL) | (border == Border.FADE)).nonzero()[:, 0]
     if not len(rows):
         return None
     softness = move(spread[rows], grid)[:, None, None, None]

@@ -25,7 +25,9 @@ class ViewSampler:
     """Whole views and zooms, in a share that shifts from composition to detail.
 
     A whole view is a square window about as large as the short side up to one that holds the whole
-    picture; a zoom is a smaller square window anywhere in the picture.
+    picture; a zoom is a smaller square window anywhere in the picture. Where a window is larger
+    than the picture, its ground goes on: any color put there would be taken for the background that
+    was asked for, and the picture's own would no longer be drawn.
     """
 
     def __init__(self, options: ViewOptions, count: int, seed: int | str) -> None:
@@ -62,7 +64,7 @@ class ViewSampler:
             matrices=matrices,
             # A mirrored border would let half a subject at the edge pass for a whole one; smeared
             # further out it would be stripes.
-            border=torch.where(side <= 1.15 * short, Border.SMEAR, Border.FILL),
+            border=torch.where(side <= 1.15 * short, Border.SMEAR, Border.FADE),
             color=jitter(draw, *[o.jitter] * 4),
             noise=draw.between(0, o.noise),
             fill=draw.between(0, 1)[:1].expand(3),
