@@ -101,6 +101,7 @@ def survive(
                 crash()
     finally:
         crew.kill_all()
+    assert not crashes
     require_each_ended_once(bench, asked)
     return crew
 

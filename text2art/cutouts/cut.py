@@ -79,9 +79,8 @@ def _beyond(image: Tensor, fill: Tensor, border: Tensor, matrices: Tensor, size:
     rows = (border == Border.FADE).nonzero()[:, 0]
     if not len(rows):
         return fill[:, :, :, 0]
-    rows = move(rows, image)
-    n, few = len(rows), (min(_COARSE, image.shape[-2]), min(_COARSE, image.shape[-1]))
-    coarse = F.interpolate(image, size=few, mode="area")
+    rows, n = move(rows, image), len(rows)
+    coarse = F.interpolate(image, size=(_COARSE, _COARSE), mode="area")
     grid = project(matrices[rows], size).reshape(1, n * size, size, 2)
     seen = F.grid_sample(coarse, grid, padding_mode="border", align_corners=False)
     faded = seen.reshape(3, n, size * size).transpose(0, 1)

@@ -27,7 +27,7 @@ _WORD = re.compile(r"[^\W\d_]+|\d+")
 _POSSESSIVE = re.compile(r"['\u2019]s\b")
 _PIECES = 8  # into which a net's looks may be cut, where there are cores for so many
 # How much of the way from "a cat" to "a big cat", and to "a cat in the middle", a subject goes.
-# Twice as much was named as often, but scenes and shapes suffered by eye.
+# Viewers named no fewer pictures at twice as much, but scenes and shapes suffered by eye.
 _LARGE, _CENTRAL = 1.0, 0.75
 # The ways are means over these, whatever the subject.
 _THINGS = (
