@@ -271,6 +271,32 @@ def test_looks_depend_on_seed_and_step_alone(
     assert cut(picture, first, 12).shape == (9, 3, 12, 12)
 
 
+@pytest.mark.parametrize("recipe", [ViewSampler(ViewOptions(), 9, 3), PixraySampler(9, 3)])
+def test_one_of_so_many_looks_is_taken(recipe: Cutouts) -> None:
+    looks = recipe.choose(4, 0.5, 40, 30)
+    fewer = looks.thinned(2)
+    assert len(fewer.matrices) == 5
+    picture = random_picture(30, 40)
+    torch.testing.assert_close(
+        recipe.cut(picture, still(fewer), 12), recipe.cut(picture, still(looks), 12)[::2]
+    )
+    assert looks.thinned(1) is looks
+
+
+def test_looks_chosen_for_a_window_see_it_and_what_is_around() -> None:
+    picture = random_picture(40, 60)
+    window = (0.25, 0.1, 0.75, 0.9)
+    inner = picture[..., 4:36, 15:45]
+    inside = looks_of(scaled(0.5, 0.6, 0.3, -0.2))
+    torch.testing.assert_close(
+        cut(picture, inside.within(window), 30), cut(inner, inside, 30), atol=1e-5, rtol=0
+    )
+    # Twice as large as the window, it is as large as the picture across, and larger down.
+    around = looks_of(scaled(2, 1.25)).within(window)
+    torch.testing.assert_close(cut(picture, around, 10), cut(picture, looks_of(scaled(1, 1)), 10))
+    assert inside.within((0, 0, 1, 1)) is inside
+
+
 def test_views_shift_from_wholes_to_zooms() -> None:
     options = ViewOptions(zoom_start=0.25, zoom_end=0.75, zoom_max=0.5, rotation=0, perspective=0)
     sampler = ViewSampler(options, 40, 1)

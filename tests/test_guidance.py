@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -373,6 +373,8 @@ class Counting(ToyPerceptor):
 class Laying(ToyPerceptor):
     """Aims at the opposite of what it reads, as far as it is told to."""
 
+    subjects: Mapping[str, str] = {"cat": "cat", "dog": "dog"}
+
     def aim(self, text: str, strength: float) -> Tensor:
         return -strength * self.read([text])
 
@@ -392,6 +394,64 @@ def test_prompts_are_laid_out_by_who_can_but_not_what_is_pushed_away(
     (target,) = loss._targets
     assert isinstance(target, Target)
     assert torch.equal(target.embeddings, sign * member.read(["a cat"]))
+
+
+def regions_of(losses: Sequence[Any]) -> list[tuple[int, ...]]:
+    """The shapes of what losses look at, height by width."""
+    image = picture()
+    assert all(loss.sight is not None for loss in losses)
+    return [tuple(loss.sight.show(image).shape[2:]) for loss in losses]
+
+
+@pytest.mark.parametrize("prompts", ["a cat and a dog", "a cat | a dog"])
+def test_several_subjects_get_a_place_each_of_who_can(prompts: str) -> None:
+    notes: list[str] = []
+    looker = Laying(CPU)
+    settings = Settings.of(prompts=prompts)
+    losses = guidance(settings, [looker], notes).of_prompts(settings.story[0])
+    assert [loss.weight for loss in losses] == [0.5, 1.0, 1.0]
+    # 54 % of 32 pixels, and 12 % more where there is a neighbor.
+    assert regions_of(losses) == [(SIZE, SIZE), (SIZE, 22), (SIZE, 22)]
+    laid = "a cat and a dog:0.5 | a cat [0%,0%,54%,100%] | a dog [46%,0%,100%,100%]"
+    assert notes == [f"each thing in a place of its own (compose=0: as asked): {laid}"]
+    now = view(picture())
+    sum(loss(now) for loss in losses)
+    assert list(now.scores) == ["prompt 1", "prompt 2", "prompt 3"]
+    for loss in losses:
+        assert isinstance(loss, PromptLoss)
+        assert len(now.seen(looker, loss.sight)) == 2, "of four looks"
+
+
+def test_a_place_beside_others_pulls_little_at_its_neighbor() -> None:
+    settings = Settings.of(prompts="a cat | a dog")
+    _, cat, _ = guidance(settings, [Laying(CPU)]).of_prompts(settings.story[0])
+    pull = gradient(cat, picture()).abs().sum(dim=(0, 1, 2))
+    assert float(pull[22:].max()) == 0
+    assert float(pull[:16].min()) > 0
+
+
+@pytest.mark.parametrize(
+    ("given", "members"),
+    [({"compose": 0}, [Laying(CPU)]), ({}, [perceptor()]), ({}, [Laying(CPU), perceptor()]),
+     ({"init_image": "red.png"}, [Laying(CPU)]), ({"animation_dir": "."}, [Laying(CPU)])],
+)  # fmt: skip
+def test_otherwise_several_subjects_stay_together(
+    given: dict[str, Any], members: list[Perceptor], files: Path
+) -> None:
+    notes: list[str] = []
+    settings = Settings.of(prompts="a cat | a dog", **given)
+    losses = guidance(settings, members, notes).of_prompts(settings.story[0])
+    assert [(loss.weight, loss.sight) for loss in losses if isinstance(loss, PromptLoss)] == [
+        (1.0, None), (1.0, None)
+    ]  # fmt: skip
+    assert not notes
+
+
+def test_an_ensemble_knows_what_all_its_members_know() -> None:
+    one, other = Laying(CPU), Laying(CPU)
+    other.subjects = {"dog": "dog", "house": "house"}
+    assert Ensemble([(one, 1.0), (other, 1.0)], "").subjects == {"dog": "dog"}
+    assert Ensemble([(one, 1.0), (perceptor(), 1.0)], "").subjects == {}
 
 
 def test_outside_its_window_a_prompt_neither_pulls_nor_looks() -> None:
@@ -658,6 +718,21 @@ def test_the_prompt_command_explains(cli: Cli) -> None:
     assert "3 tokens" in lines[3]
     assert "0.5 halfway" in lines[4]
     assert "from 20 % to 100 % of the run" in lines[4]
+
+
+def test_the_prompt_command_tells_how_things_are_laid_out(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(name: str, runtime: object) -> Perceptor:
+        return Laying(CPU)
+
+    monkeypatch.setattr("text2art.perceptors.toy.build", build)
+    told = cli("prompt", "a cat above a dog ^ a cat", "--perceptor", "toy").out.splitlines()
+    parts = "a cat above a dog:0.5 | a cat [0%,0%,100%,54%] | a dog [0%,46%,100%,100%]"
+    drawn = [line for line in told if line.startswith("drawn")]
+    assert drawn == [f"drawn, in a square and unless compose is 0, as: {parts}"]
+    answer = cli("prompt", "a cat above a dog ^ a cat", "--perceptor", "toy", "--json")
+    assert json.loads(answer.out)["arranged"] == [parts.split(" | "), []]
 
 
 def test_the_prompt_command_previews_choices(cli: Cli) -> None:

@@ -331,7 +331,7 @@ def test_the_starter_names_the_words_it_does_not_know(net: StarterCLIP) -> None:
 
 
 def aiming(net: StarterCLIP) -> starter.StarterPerceptor:
-    net.subjects = ("apple", "hot dog", "t-shirt")
+    net.subjects, net.synonyms = ("apple", "hot dog", "t-shirt"), {"Long-sleeve": "t-shirt"}
     return starter.StarterPerceptor([net], CPU)
 
 
@@ -356,7 +356,8 @@ def test_a_single_subject_is_aimed_at_large_and_in_the_middle(
     ("text", "open_layout"),
     [
         ("an Apple.", True), ("the red apple's core", True), ("a hot  dog", True),
-        ("a T-shirt", True), ("red apples", False), ("a zeppelin", False), ("hot", False),
+        ("a T-shirt", True), ("a long sleeve", True), ("red apples", False),
+        ("a zeppelin", False), ("hot", False),
         ("two apple", False), ("a small apple", False), ("an apple at the top", False),
         ("an apple and a hot dog", False), ("pineapple", False), ("", False),
     ],

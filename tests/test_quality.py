@@ -28,6 +28,7 @@ from benchmarks.quality.questions import (
     TUNING,
     Question,
     about_attribute,
+    about_pairs,
     about_subjects,
     article,
     choices_of,
@@ -204,7 +205,22 @@ def test_subjects_are_drawn_by_the_seed_and_share_their_palette() -> None:
     assert not forms & {TUNING.colored, *TUNING.plain}
 
 
-@pytest.mark.parametrize("kind", KINDS[1:])
+def test_pairs_are_of_two_different_subjects_asked_by_turns() -> None:
+    choices = choices_of(SUBJECTS, _words())
+    asked = about_pairs(SUBJECTS, 3, 5)
+    assert asked == about_pairs(SUBJECTS, 3, 5) != about_pairs(SUBJECTS, 3, 6)
+    assert [question.form.index("{}") < 4 for question in asked] == [True, False, True]
+    for question in asked:
+        told = question.prompt.replace("an ", "a ")
+        assert question.truth in question.values(choices)
+        named = [name for name in SUBJECTS if f"a {name} " in told]
+        assert len(named) == 2
+        assert question.truth in named
+    few = about_pairs(SUBJECTS[:3], 3, 5)
+    assert all(len({q.subject, *q.prompt.split()} & set(SUBJECTS)) == 2 for q in few)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS[1:] if kind != "pair"])
 def test_attributes_are_asked_evenly(kind: str) -> None:
     choices = choices_of(SUBJECTS, _words())
     asked = about_attribute(kind, choices, 12, 1)

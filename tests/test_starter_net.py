@@ -121,6 +121,8 @@ def test_shipped_weights() -> None:
     assert model.image_size == 64
     assert {"apple", "sailboat", "sunset", "pixelart", "red", "two"} <= model.vocabulary
     assert "apple" in model.subjects
+    assert model.synonyms["kitten"] == "cat"
+    assert set(model.synonyms.values()) <= set(model.subjects)
     card = json.loads((SHIPPED / "perceptor.json").read_text())
     assert card["vocabulary"] == sorted(card["vocabulary"])
     assert sum(f.stat().st_size for f in SHIPPED.iterdir()) < 40e6

@@ -106,7 +106,14 @@ class SeesPatches(Protocol):
 
 @runtime_checkable
 class Composing(Protocol):
-    """A perceptor that knows how a picture of a text is best laid out."""
+    """A perceptor that knows how a picture of a text is best laid out.
+
+    Attributes:
+        subjects: what things are called that it knows well enough to be drawn each in a part of the
+            picture of its own, in lower case, and the one name for that.
+    """
+
+    subjects: Mapping[str, str]
 
     def aim(self, text: str, strength: float) -> Tensor:
         """Embed what a picture of a text should be like, as `(1, D)` of unit length.

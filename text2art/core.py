@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 import enum
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Protocol, TypedDict, TypeVar, runtime_checkable
 
 import torch
@@ -145,6 +145,10 @@ class Border(enum.IntEnum):
     FADE = 3  # the picture's coarsest colors, smeared: its ground goes on
 
 
+Window = tuple[float, float, float, float]  # left, top, right, bottom, in shares of a picture
+_WHOLE: Window = (0.0, 0.0, 1.0, 1.0)
+
+
 @dataclass(frozen=True)
 class Looks:
     """The random choices by which a picture is looked at in one step, on the CPU.
@@ -165,6 +169,28 @@ class Looks:
     noise: Tensor
     fill: Tensor
     stream: Callable[[str, str], torch.Generator]
+
+    def thinned(self, every: int) -> Looks:
+        """Return one of every so many looks, from the first on."""
+        if every == 1:
+            return self
+        return replace(
+            self,
+            matrices=self.matrices[::every],
+            border=self.border[::every],
+            color=self.color[::every],
+            noise=self.noise[::every],
+        )
+
+    def within(self, window: Window) -> Looks:
+        """Return the same looks at a picture of which they were chosen for a window."""
+        if window == _WHOLE:
+            return self
+        left, top, right, bottom = window
+        placed = torch.tensor([
+            [right - left, 0, left + right - 1], [0, bottom - top, top + bottom - 1], [0, 0, 1]
+        ])  # fmt: skip
+        return replace(self, matrices=placed @ self.matrices)
 
 
 class Cutouts(Protocol):
@@ -188,11 +214,17 @@ class Sight:
         cutouts: chooses and cuts its looks; None = those of the run, so that it is seen in the
             very ways in which the picture is.
         whole: whether it is a picture of its own, which look filters change as they do the run's.
+        every: of this many looks that are chosen, only the first is taken: sights that lie beside
+            each other need fewer looks each than a picture that is one.
+        window: the part of what is shown that looks are chosen for; what is around it is seen where
+            they reach beyond.
     """
 
     show: Callable[[Tensor], Tensor]
     cutouts: Cutouts | None = None
     whole: bool = False
+    every: int = 1
+    window: Window = _WHOLE
 
 
 class View:
@@ -281,7 +313,11 @@ class View:
             if sight is None or sight.whole:
                 image = self._look(image)
             height, width = image.shape[-2:]
-            looks = self._cutouts_of(sight).choose(self._turn, self.progress, width, height)
+            window, every = (_WHOLE, 1) if sight is None else (sight.window, sight.every)
+            left, top, right, bottom = window
+            size = (round(width * (right - left)), round(height * (bottom - top)))
+            looks = self._cutouts_of(sight).choose(self._turn, self.progress, *size)
+            looks = looks.thinned(every).within(window)
             self._shown[sight] = (image, looks)
         return self._shown[sight]
 

@@ -21,6 +21,7 @@ from text2art.media.load import load_picture
 from text2art.perceptors.ensemble import Ensemble
 from text2art.prompts import MAX_PROMPTS, Prompt
 from text2art.prompts.expressions import Curve
+from text2art.prompts.layout import arrange
 from text2art.prompts.regions import Mask
 from text2art.prompts.wordings import PLAIN, TEXTOFF, WRITING, label_texts
 from text2art.runtime import stream
@@ -59,11 +60,30 @@ class Guidance:
 
     def of_prompts(self, prompts: Iterable[Prompt]) -> list[Loss]:
         """Return the losses of the prompts of a scene, in order."""
+        prompts = list(prompts)
+        arranged = self._arranged(prompts)
         losses: list[Loss] = []
-        for number, prompt in enumerate(prompts, start=1):
+        for number, prompt in enumerate(arranged or prompts, start=1):
             targets = self._resembling(prompt) if prompt.is_image else self._reading(prompt)
-            losses.append(self._loss(f"prompt {number}", targets, prompt))
+            losses.append(
+                self._loss(f"prompt {number}", targets, prompt, beside=arranged is not None)
+            )
         return losses
+
+    def _arranged(self, prompts: Sequence[Prompt]) -> list[Prompt] | None:
+        """Give things a place each that whoever looks would blend; None where nothing is to do.
+
+        What the picture starts from has a layout of its own.
+        """
+        s = self._settings
+        if not s.compose or s.init_image or s.animation_dir:
+            return None
+        aspect = self._place.width / self._place.height
+        arranged = arrange(prompts, self._ensemble.subjects, aspect)
+        if arranged is not None:
+            told = " | ".join(str(prompt) for prompt in arranged)
+            self._say(f"each thing in a place of its own (compose=0: as asked): {told}")
+        return arranged
 
     def of_other_kinds(self) -> list[Loss]:
         """Return the losses of every other setting that asks for something, but image labels."""
@@ -146,8 +166,10 @@ class Guidance:
         factor: float = 1.0,
         *,
         scored: bool = True,
+        beside: bool = False,
     ) -> Loss:
-        sight = self._sights.region(prompt.region)
+        sights = self._sights
+        sight = sights.beside(prompt.region) if beside else sights.region(prompt.region)
         course = None if prompt.is_constant else prompt.weight_at
         weight = factor * prompt.weight_at(0, 0) if course is None else factor
         if isinstance(prompt.weight, Curve):

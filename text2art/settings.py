@@ -166,7 +166,7 @@ class CoreSettings(AskingSettings, MovingSettings, FilingSettings):
         "guidance",
         1.0,
         "How much the starter is to make a single subject large and in the middle, where the "
-        "prompt says neither its size nor its place.",
+        "prompt says neither its size nor its place; unless 0, several get a place each.",
         ge=0,
         le=4,
     )

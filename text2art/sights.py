@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from text2art.core import Cutouts, Sight
+from text2art.core import Cutouts, Sight, Window
 from text2art.errors import SettingsError
 from text2art.media.convert import to_tensor
 from text2art.media.load import load_picture
 from text2art.prompts.regions import Box, Mask, Region
 
+_EVERY = 2  # of the looks at sights beside each other, one of so many is taken
+_AROUND = 12.0  # percent of the picture that is seen around a box beside others
 _SMALLEST = 8  # pixels: a smaller region shows nothing
 _INSIDE = 0.5  # levels of a mask from here on are inside, as those of `protect` are kept
 
@@ -40,6 +42,7 @@ class Sights:
     def __init__(self, place: Place, cutouts: Callable[[str], Cutouts], fit: str) -> None:
         self._place, self._cutouts, self._fit = place, cutouts, fit
         self._regions: dict[Region | None, Sight | None] = {None: None}
+        self._beside: dict[Region | None, Sight] = {}
         self._pictures: dict[str, Sight] = {}
 
     def region(self, region: Region | None) -> Sight | None:
@@ -49,6 +52,22 @@ class Sights:
             shown = self._box(region) if isinstance(region, Box) else self._masked(region)
             self._regions[region] = shown
         return self._regions[region]
+
+    def beside(self, region: Region | None) -> Sight:
+        """Return what shows a region, or the whole picture, where others are looked at as well.
+
+        Fewer looks are taken at each. They see a little of what lies around a box, so that nothing
+        ends at its edges.
+        """
+        if region not in self._beside:
+            sight = Sight(lambda image: image, whole=True)
+            if isinstance(region, Box):
+                shown = _grown(region)
+                sight = replace(self._box(shown), window=_window(region, shown))
+            elif region is not None:
+                sight = self._masked(region)
+            self._beside[region] = replace(sight, every=_EVERY)
+        return self._beside[region]
 
     def _box(self, box: Box) -> Sight:
         width, height = self._place.width, self._place.height
@@ -114,6 +133,22 @@ class Sights:
             cutouts = self._cutouts(f"image prompt {source}") if own_views else None
             self._pictures[key] = Sight(lambda _: shown, cutouts, whole=True)
         return self._pictures[key]
+
+
+def _grown(box: Box) -> Box:
+    edges = (box.left - _AROUND, box.top - _AROUND, box.right + _AROUND, box.bottom + _AROUND)
+    return Box(*(min(100.0, max(0.0, edge)) for edge in edges))
+
+
+def _window(inner: Box, outer: Box) -> Window:
+    """Return where a box lies in another one, in shares of that."""
+    width, height = outer.right - outer.left, outer.bottom - outer.top
+    return (
+        (inner.left - outer.left) / width,
+        (inner.top - outer.top) / height,
+        (inner.right - outer.left) / width,
+        (inner.bottom - outer.top) / height,
+    )
 
 
 def _at_least(length: int, start: int, end: int, limit: int) -> tuple[int, int]:

@@ -111,6 +111,7 @@ def write(
         "mean": [0.5, 0.5, 0.5],
         "std": [0.25, 0.25, 0.25],
         "subjects": [s.name for s in SUBJECTS],
+        "synonyms": {said: s.name for s in SUBJECTS for said in s.synonyms},
         "vocabulary": known_words(),
     }
     part = folder / f"{stem}.safetensors.part"

@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.quality.questions import KINDS, Choices, Question, choices_of
+from benchmarks.quality.questions import CHOSEN_OF, KINDS, Choices, Question, choices_of
 from text2art.core import Perceptor
 from text2art.errors import SettingsError, WeightsCorrupt, WeightsMissing
 from text2art.media.convert import to_tensor
@@ -142,7 +142,7 @@ def common(known: Sequence[Choices]) -> dict[str, list[str]]:
         SettingsError: fewer than two of a kind: nothing could be ranked.
     """
     shared = {kind: [v for v in known[0][kind] if all(v in k[kind] for k in known)]
-              for kind in KINDS}  # fmt: skip
+              for kind in KINDS if kind not in CHOSEN_OF}  # fmt: skip
     for kind, values in shared.items():
         if len(values) < 2:
             raise SettingsError(

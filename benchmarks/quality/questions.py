@@ -17,7 +17,8 @@ from training.world import BACKGROUND_NAMES, COLOR_NAMES, SCENES, STYLE_NAMES, S
 T = TypeVar("T")
 Choices = Mapping[str, Sequence[str]]  # the values that are known, by kind of question
 
-KINDS = ("subject", "color", "background", "count", "style")
+KINDS = ("subject", "pair", "color", "background", "count", "style")
+CHOSEN_OF = {"pair": "subject"}  # what else there is to choose from
 # A text is read in three wordings: the judge's taste for one of them must not decide.
 WORDINGS = ("{}", "a picture of {}", "an image of {}")
 NO_STYLE = STYLE_NAMES[0]
@@ -85,7 +86,7 @@ class Question:
         Raises:
             SettingsError: the true one is not among them.
         """
-        values = choices[self.kind]
+        values = choices[CHOSEN_OF.get(self.kind, self.kind)]
         if self.truth not in values:
             raise SettingsError(
                 f"{self.kind} {self.truth!r} of {self.prompt!r} is unknown to this judge: use the "
@@ -134,6 +135,23 @@ def about_subjects(
         name = subjects[i]
         form = palette.colored if name in RECOLORABLE else palette.plain[i % 2]
         questions.append(Question("subject", name, form, name))
+    return questions
+
+
+def about_pairs(subjects: Sequence[str], count: int, seed: int) -> list[Question]:
+    """Ask `count` times for two subjects, by turns which of them is which: the other one is told.
+
+    Every subject is in one pair until all have been.
+    """
+    each = len(subjects) // 2  # pairs of one order; of an odd number the last one is left out
+    orders = [sample(subjects, 2 * each, seed, f"pairs {n}") for n in range(1 + count // each)]
+    pairs = [pair for order in orders for pair in zip(order[::2], order[1::2], strict=True)]
+    questions = []
+    for n, (first, second) in enumerate(pairs[:count]):
+        behind = _on(("white", "blue")[n % 2])
+        form, truth = (f"a {{}} and a {second}", first), (f"a {first} and a {{}}", second)
+        asked, name = (form, truth)[n % 2]
+        questions.append(Question("pair", first, f"{asked} {behind}", name))
     return questions
 
 

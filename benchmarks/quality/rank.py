@@ -31,6 +31,7 @@ from benchmarks.quality.questions import (
     Palette,
     Question,
     about_attribute,
+    about_pairs,
     about_subjects,
 )
 from text2art import registry
@@ -126,6 +127,8 @@ def _questions(
     for kind in kinds:
         if kind == "subject":
             asked = about_subjects(subjects, given.subjects or len(subjects), given.seed, palette)
+        elif kind == "pair":
+            asked = about_pairs(subjects, given.attributes, given.seed)
         else:
             asked = about_attribute(kind, choices, given.attributes, given.seed)
         result += [(question, given.seed + n) for n, question in enumerate(asked)]

@@ -10,6 +10,7 @@ import typer
 
 from text2art.errors import SettingsError
 from text2art.prompts import Prompt, expand, lint, number_notices, parse_story, wildcards
+from text2art.prompts.layout import arrange
 from text2art.settings import Settings
 
 if TYPE_CHECKING:
@@ -75,6 +76,9 @@ def prompt(
         if len(story) > 1:
             print(f"scene {number}")
         _explain(scene, ensemble)
+        arranged = _arranged(scene, ensemble)
+        if arranged:
+            print(f"drawn, in a square and unless compose is 0, as: {' | '.join(arranged)}")
 
 
 def _about(combinations: int) -> str:
@@ -113,6 +117,12 @@ def _explain(scene: Sequence[Prompt], ensemble: Ensemble | None) -> None:
             print(f"  {line}")
 
 
+def _arranged(scene: Sequence[Prompt], ensemble: Ensemble | None) -> list[str]:
+    """Say how several things are laid out in a square picture; [] where nothing is changed."""
+    subjects = ensemble.subjects if ensemble is not None else {}
+    return [str(one) for one in arrange(scene, subjects, 1.0) or ()]
+
+
 def _reading(one: Prompt, ensemble: Ensemble | None) -> list[str]:
     """Say how many tokens a text has, and what of it is not understood."""
     if ensemble is None or one.is_image:
@@ -145,4 +155,5 @@ def _values(
         "seed": label or None,
         "prompts": list(sources),
         "scenes": [[entry(one) for one in scene] for scene in story],
+        "arranged": [_arranged(scene, ensemble) for scene in story],
     }

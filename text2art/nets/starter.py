@@ -9,6 +9,7 @@ the captions it was trained on; every other token shares one learnt row for "som
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,7 @@ class StarterCLIP(nn.Module):
     std: tuple[float, float, float]
     vocabulary: frozenset[str]
     subjects: tuple[str, ...]
+    synonyms: Mapping[str, str]
     name: str
     version: str
 
@@ -114,7 +116,7 @@ class StarterCLIP(nn.Module):
         self.image_size = config.image_size
         self.context_length = config.context_length
         self.mean, self.std = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
-        self.vocabulary, self.subjects = frozenset(), ()
+        self.vocabulary, self.subjects, self.synonyms = frozenset(), (), {}
         self.name, self.version = "starter", "0"
         self.visual = ConvTower(config.image_plan, config.image_size, config.embed, folded=folded)
         self.text = TextTower(
@@ -218,7 +220,10 @@ def load_starter(folder: Path, stem: str = "perceptor") -> StarterCLIP:
         model.std = (card["std"][0], card["std"][1], card["std"][2])
         model.vocabulary = frozenset(card["vocabulary"])
         model.subjects = tuple(card["subjects"])
+        model.synonyms = {str(said): str(name) for said, name in card.get("synonyms", {}).items()}
         model.name, model.version = str(card["name"]), str(card["version"])
-    except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+    except (
+        KeyError, IndexError, TypeError, ValueError, RuntimeError, AttributeError
+    ) as error:  # fmt: skip
         raise WeightsCorrupt(f"{tensor_path} and {card_path.name} do not fit: {error}") from error
     return model.eval().requires_grad_(False)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from text2art.abilities import Composing
 from text2art.core import Perceptor
 
 
@@ -27,6 +28,12 @@ class Ensemble:
     def names(self) -> list[str]:
         """Names of the members."""
         return [perceptor.name for perceptor, _ in self.members]
+
+    @property
+    def subjects(self) -> Mapping[str, str]:
+        """What every member knows how to lay out, and its name; nothing where one cannot."""
+        known = [p.subjects if isinstance(p, Composing) else {} for p, _ in self.members]
+        return {said: name for said, name in known[0].items() if all(said in k for k in known)}
 
     def notices(self, text: str) -> list[str]:
         """What the members say about a text, each once."""

@@ -70,7 +70,11 @@ class StarterPerceptor:
         self.parts = [catalog.sha256_of(path) for path in weights]
         self.digest = _digest(self.parts)
         self._vocabulary = frozenset[str]().union(*(net.vocabulary for net in nets))
-        self._subjects = frozenset(_spaced(name) for net in nets for name in net.subjects)
+        self.subjects = {
+            _spaced(said): name
+            for net in nets
+            for said, name in [*((name, name) for name in net.subjects), *net.synonyms.items()]
+        }
         self._context_length = min(net.context_length for net in nets)
         self._dtype = runtime.perceptor_dtype
         self._device = runtime.device
@@ -130,7 +134,7 @@ class StarterPerceptor:
     def _is_of_one(self, text: str) -> bool:
         """Return whether a text names one known subject and leaves its layout open."""
         line = f" {_spaced(text)} "
-        named = any(f" {subject} " in line for subject in self._subjects)
+        named = any(f" {subject} " in line for subject in self.subjects)
         return named and _LAID_OUT.isdisjoint(line.split())
 
     def notices(self, text: str) -> list[str]:
