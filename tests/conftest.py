@@ -31,6 +31,7 @@ def pytest_configure() -> None:
     """Compute on one thread, since many tests run side by side, and time nothing."""
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, "1")  # read when torch is imported, later than this
+    os.environ["TEXT2ART_DTYPE"] = "float32"  # bounds are for it; number types have their own tests
     hypothesis.settings.register_profile("text2art", deadline=None)  # machines are busy at times
     hypothesis.settings.load_profile("text2art")
 
@@ -41,6 +42,7 @@ def _no_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any) -> 
     for name in [name for name in os.environ if name.startswith("TEXT2ART_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("TEXT2ART_DEVICE", "cpu")
+    monkeypatch.setenv("TEXT2ART_DTYPE", "float32")
     monkeypatch.setenv("TEXT2ART_HOME", str(tmp_path_factory.getbasetemp() / "home"))
 
 

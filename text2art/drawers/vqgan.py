@@ -129,7 +129,7 @@ class VqganDrawer(Drawer):
             lambda: load_vqgan(vqgan_place(options.model), options.config or None),
         )
         net.to(canvas.device)
-        net.settle_(network_dtype(canvas.device) if is_large(net) else torch.float32)
+        net.settle_(network_dtype(canvas.device, small=not is_large(net)))
         self._options, self._net = options, (net,)  # in a tuple: frozen, and no part of the state
         self._size = (canvas.height, canvas.width)
         factor = net.config.factor
