@@ -20,7 +20,7 @@ from benchmarks.quality.blind import natural, painted
 from benchmarks.quality.chart import ticks
 from benchmarks.quality.curve import Course, Line
 from benchmarks.quality.drawing import Picture, overrides, variant
-from benchmarks.quality.figures import compare_table, look, subject_table, top
+from benchmarks.quality.figures import compare_table, look, on_front, subject_table, top
 from benchmarks.quality.judge import Eye, as_jpeg, blurred, common, taught, whole
 from benchmarks.quality.questions import (
     KINDS,
@@ -157,7 +157,15 @@ def test_rows_are_compared_picture_by_picture() -> None:
         for row, images in (("now", (green, green)), ("new", (red, red)))
         for question, image in zip(asked, images, strict=True)
     ]
-    assert "+1 -1" in compare_table(judged)
+    told = compare_table(judged)
+    assert "+1 -1" in told
+    assert told.splitlines()[0].endswith("| front |")
+
+
+def test_the_front_is_of_what_nothing_beats_in_time_and_score() -> None:
+    points = [(1.0, 0.5), (2.0, 0.6), (2.0, 0.55), (3.0, 0.6), (4.0, 0.7), (0.5, 0.1), (1.0, 0.5)]
+    front = [on_front(points, point) for point in points]
+    assert front == [True, True, False, False, True, True, True]
 
 
 def test_pictures_are_seen_whole_and_disturbed_as_said() -> None:

@@ -103,12 +103,16 @@ def attribute_table(judged: Sequence[Judged]) -> str:
 
 
 def compare_table(judged: Sequence[Judged]) -> str:
-    """Return one line per variant, each picture also held against the first variant's."""
+    """Return one line per variant, each picture also held against the first variant's.
+
+    The last column marks the Pareto front: no other variant has as good a score in as little time.
+    """
     head = ("variant", "top-1", "top-5", "median rank", "better/worse than the first",
-            "judge's score", "s/picture")  # fmt: skip
+            "judge's score", "s/picture", "front")  # fmt: skip
     rows = _rows(judged, "subject")
+    points = [(_mean(row, _seconds), _mean(row, lambda j: j.judge)) for _, row in rows]
     lines = []
-    for label, row in rows:
+    for (label, row), (seconds, score) in zip(rows, points, strict=True):
         pairs = list(zip(row, rows[0][1], strict=True))
         better, worse = (sum(sign * (a.rank - b.rank) < 0 for a, b in pairs) for sign in (1, -1))
         ranks = [j.rank for j in row]
@@ -116,9 +120,15 @@ def compare_table(judged: Sequence[Judged]) -> str:
             [label, str(top(ranks, 1)), str(top(ranks, 5)),
              str(median_rank(ranks, row[0].choices)),
              "" if row is rows[0][1] else f"+{better} -{worse}",
-             f"{_mean(row, lambda j: j.judge):.3f}", f"{_mean(row, _seconds):.1f}"]
+             f"{score:.3f}", f"{seconds:.1f}", "*" if on_front(points, (seconds, score)) else ""]
         )  # fmt: skip
     return table(head, lines)
+
+
+def on_front(points: Iterable[tuple[float, float]], point: tuple[float, float]) -> bool:
+    """Whether no other point (seconds, score) is as good in as little time, and better in one."""
+    seconds, score = point
+    return not any(s <= seconds and q >= score and (s, q) != point for s, q in points)
 
 
 _EYES = ("rank", "jpeg", "blur", "own")
