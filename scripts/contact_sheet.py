@@ -23,6 +23,7 @@ from text2art.configfile import merge, parse_override
 from text2art.media.sheet import Tile, contact_sheet, save_sheet
 from text2art.models import Models
 from text2art.runtime import pick
+from text2art.settings import Settings
 
 PROMPTS = (
     "a red apple on a blue background",
@@ -68,7 +69,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--drawers",
         nargs="+",
         default=["pyramid", "pixel", "vqgan", "fft"],
-        help="names, also with an option, as pixel:cell=hex",
+        help="names, also with an option or setting, as pixel:cell=hex or pixel:compose=0",
     )
     parser.add_argument("--prompts", nargs="+", default=PROMPTS)
     parser.add_argument("--quality", default="draft")
@@ -113,7 +114,8 @@ def _draw(order: tuple[str, int, str]) -> tuple[Tile, str]:
     drawer, number, prompt = order
     given = _worker["given"]
     name, _, option = drawer.partition(":")
-    options = parse_override(f"{name}.{option}") if option else None
+    is_setting = option.partition("=")[0] in Settings.model_fields
+    options = parse_override(option if is_setting else f"{name}.{option}") if option else None
     result = draw(
         prompt,
         models=_worker["models"],

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.quality.__main__ import main
-from benchmarks.quality.blind import natural, painted
+from benchmarks.quality.blind import natural, painted, pairs
 from benchmarks.quality.chart import ticks
 from benchmarks.quality.curve import Course, Line
 from benchmarks.quality.drawing import Picture, overrides, variant
@@ -223,6 +223,7 @@ def test_pairs_are_of_two_different_subjects_asked_by_turns() -> None:
         assert question.truth in question.values(choices)
         named = [name for name in SUBJECTS if f"a {name} " in told]
         assert len(named) == 2
+        assert set(question.subjects) == set(named)
         assert question.truth in named
     few = about_pairs(SUBJECTS[:3], 3, 5)
     assert all(len({q.subject, *q.prompt.split()} & set(SUBJECTS)) == 2 for q in few)
@@ -257,8 +258,8 @@ def _words() -> set[str]:
 # ---- blind sheets -------------------------------------------------------------------------------
 
 
-def fake_sheet(folder: Path) -> dict[str, str]:
-    truth = {"1": "star", "2": "heart", "3": "tree"}
+def fake_sheet(folder: Path) -> dict[str, tuple[str, ...]]:
+    truth: dict[str, tuple[str, ...]] = {"1": ("star",), "2": ("heart",), "3": ("tree",)}
     tiles = [Tile(Image.new("RGB", (8, 8), c), str(n)) for n, c in enumerate(("red", "tan", "tan"))]
     write_sheet(folder, tiles, truth, ["tree", "star", "heart"], {"prompts": truth})
     return truth
@@ -277,9 +278,9 @@ def test_a_sheet_is_scored(here: Path, run: Run) -> None:
 
 def test_the_key_is_sealed(here: Path) -> None:
     truth = fake_sheet(here)
-    assert read_key(here) == {int(n): name for n, name in truth.items()}
+    assert read_key(here) == {int(n): names for n, names in truth.items()}
     text = Path("key.json").read_text()
-    assert not any(name in text for name in truth.values())
+    assert not any(name in text for (name,) in truth.values())
     assert Path("names.txt").read_text().split() == ["tree", "star", "heart"]
     with Image.open("sheet.png") as sheet:
         assert not sheet.info  # no prompts in the file
@@ -299,12 +300,39 @@ def test_the_key_is_sealed(here: Path) -> None:
         ("9: star", "no picture 9"),
         ("1: star\n1: tree", "line 2: picture 1 is answered twice"),
         ("", "holds no answers"),
+        ("1: star, tree", "picture 1 shows 1, 2 names were given"),
+        ("3: star, heart, tree", "picture 3 shows 2, 3 names were given"),
+        ("3: star, hart", "Did you mean 'heart'"),
     ],
 )
 def test_wrong_answers_are_named(here: Path, line: str, said: str) -> None:
     Path("answers.txt").write_text(line)
     with pytest.raises(InputFileError, match=said):
-        read_answers(Path("answers.txt"), {1: "star", 2: "tree"})
+        read_answers(Path("answers.txt"), {1: ("star",), 2: ("tree",), 3: ("tree", "heart")})
+
+
+def test_of_pairs_every_name_counts(here: Path, run: Run) -> None:
+    tiles = [Tile(Image.new("RGB", (8, 8)), str(n)) for n in (1, 2, 3)]
+    truth = {"1": ("star", "tree"), "2": ("heart", "cat"), "3": ("owl", "bee")}
+    write_sheet(here, tiles, truth, ["owl"], {})
+    Path("answers.txt").write_text("1: tree, star\n2: heart, unknown\n3: star, star\n")
+    out = run("score", ".", "answers.txt", "--reveal")[1]
+    assert "3 of 6 named right" in out
+    assert "(1 of 3 pictures wholly); 2 unknown" in out
+    assert "1: star, tree, right" in out
+    assert "2: heart, cat, said heart" in out
+
+
+def test_sheets_of_pairs_show_every_subject_once(here: Path, run: Run) -> None:
+    status, out, err = run("sheet", "--pairs", "--count", "3", "--out", "blind", *QUICK)
+    assert status == 0, err
+    assert "'7: NAME, NAME'" in out
+    key = read_key(Path("blind"))
+    shown = [name for names in key.values() for name in names]
+    assert len(set(shown)) == 6
+    assert sorted(Path("blind/names.txt").read_text().splitlines()) == sorted(shown)
+    with pytest.raises(SettingsError, match="--pairs can ask for 1 pictures, not for 2"):
+        pairs(SUBJECTS, 2, 1)
 
 
 @pytest.mark.parametrize("choose", [painted, natural])
@@ -328,7 +356,7 @@ def test_drawing_a_sheet_leaks_no_name(here: Path, run: Run) -> None:
     status, out, err = run("sheet", "--count", "5", "--seed", "4", "--out", "blind", *QUICK)
     assert status == 0, err
     names = Path("blind/names.txt").read_text().splitlines()
-    assert sorted(names) == sorted(read_key(Path("blind")).values())
+    assert sorted(names) == sorted(name for (name,) in read_key(Path("blind")).values())
     assert len(names) == 5
     assert not any(name in err.split() or f" {name}'" in out for name in names)
     assert sorted(p.name for p in Path("blind").iterdir()) == ["key.json", "names.txt", "sheet.png"]

@@ -61,16 +61,22 @@ def _parser() -> argparse.ArgumentParser:
     three = commands.add_parser("sheet", help="draw a sheet for blind naming")
     three.add_argument("--drawer", default="pyramid")
     three.add_argument("--count", type=_positive, default=24)
-    three.add_argument(
+    kind = three.add_mutually_exclusive_group()
+    kind.add_argument(
         "--natural", action="store_true", help="fours of one natural color, unpainted"
     )
+    kind.add_argument("--pairs", action="store_true", help="two subjects in each picture")
     three.add_argument("--out", type=Path, required=True, help="folder to write")
     _drawing(three)
     three.set_defaults(run=sheet)
 
     four = commands.add_parser("score", help="score the answers to a sheet")
     four.add_argument("folder", type=Path)
-    four.add_argument("answers", type=Path, help="lines like '7: sailboat' or '7: unknown'")
+    four.add_argument(
+        "answers",
+        type=Path,
+        help="lines like '7: sailboat' or '7: unknown'; of pairs '7: sailboat, cat'",
+    )
     four.add_argument("--reveal", action="store_true", help="print the key, too: ends the test")
     four.set_defaults(run=score)
     return parser

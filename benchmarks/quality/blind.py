@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.quality.questions import Question, sample
+from benchmarks.quality.questions import Question, about_pairs, sample
 from text2art.errors import SettingsError
 
 GROUP = 4
@@ -57,6 +57,17 @@ def natural(subjects: Sequence[str], count: int, seed: int) -> list[Question]:
     if len(questions) < count:
         raise SettingsError(f"--natural can ask for {len(questions)} subjects, not for {count}")
     return sample(questions, count, seed, "blind order")
+
+
+def pairs(subjects: Sequence[str], count: int, seed: int) -> list[Question]:
+    """Choose two subjects for each picture, none twice.
+
+    Raises:
+        SettingsError: there are not enough subjects for that.
+    """
+    if 2 * count > len(subjects):
+        raise SettingsError(f"--pairs can ask for {len(subjects) // 2} pictures, not for {count}")
+    return about_pairs(subjects, count, seed)
 
 
 def _question(form: str, name: str) -> Question:

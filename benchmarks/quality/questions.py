@@ -58,7 +58,7 @@ class Question:
 
     Attributes:
         kind: one of `KINDS`, the attribute in which the choices differ.
-        subject: what is drawn.
+        subject: what is drawn, of a pair the first.
         form: the prompt with {} for that attribute.
         truth: the attribute's true value.
     """
@@ -67,6 +67,14 @@ class Question:
     subject: str
     form: str
     truth: str
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """What is drawn: one subject, of a pair two."""
+        if self.kind != "pair":
+            return (self.subject,)
+        other = self.form.removeprefix("a ").partition(" and a ")[2].rpartition(" on a ")[0]
+        return (self.subject, self.truth if other == "{}" else other)
 
     @property
     def prompt(self) -> str:

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.quality.blind import natural, painted
+from benchmarks.quality.blind import natural, painted, pairs
 from benchmarks.quality.drawing import Row, draw_one, how_made, overrides, say
 from benchmarks.quality.judge import common, guides_taught, taught
 from benchmarks.quality.questions import sample
@@ -42,7 +42,7 @@ def sheet(given: argparse.Namespace) -> None:
     subjects = common(known)["subject"]
     if not 2 <= given.count <= len(subjects):
         raise SettingsError(f"--count {given.count}: 2 to {len(subjects)} subjects can be asked")
-    choose = natural if given.natural else painted
+    choose = pairs if given.pairs else natural if given.natural else painted
     questions = choose(subjects, given.count, given.seed)
     _prepare(given.out)
     tiles = []
@@ -51,14 +51,16 @@ def sheet(given: argparse.Namespace) -> None:
         tiles.append(Tile(picture.image, str(number)))
         # Never the prompt: who looks at the sheet may have watched it being drawn.
         say(f"{number}/{len(questions)}: {picture.seconds:.1f} s")
-    truth = {str(n): question.truth for n, question in enumerate(questions, start=1)}
-    names = sample(sorted(truth.values()), len(truth), given.seed, "blind names")
+    truth = {str(n): question.subjects for n, question in enumerate(questions, start=1)}
+    sorted_names = sorted(name for shown in truth.values() for name in shown)
+    names = sample(sorted_names, len(sorted_names), given.seed, "blind names")
     prompts = {str(n): question.prompt for n, question in enumerate(questions, start=1)}
     made = how_made([row], models, given.seed)
     seal = write_sheet(given.out, tiles, truth, names, {"prompts": prompts, "made": made})
     print(
         f"{given.out / SHEET}: {len(tiles)} pictures; {given.out / NAMES}: their names, shuffled.\n"
-        f"Write one line each, '7: NAME' or '7: {UNKNOWN}', then:\n"
+        f"Write one line each, '7: {'NAME, NAME' if given.pairs else 'NAME'}' or "
+        f"'7: {UNKNOWN}', then:\n"
         f"python -m benchmarks.quality score {given.out} answers.txt\n"
         f"Seal of the key: {seal}"
     )
@@ -67,7 +69,7 @@ def sheet(given: argparse.Namespace) -> None:
 def write_sheet(
     folder: Path,
     tiles: Sequence[Tile],
-    truth: Mapping[str, str],
+    truth: Mapping[str, Sequence[str]],
     names: Sequence[str],
     more: Mapping[str, object],
 ) -> str:
@@ -82,8 +84,8 @@ def write_sheet(
     return digest
 
 
-def read_key(folder: Path) -> dict[int, str]:
-    """Open the sealed key.
+def read_key(folder: Path) -> dict[int, tuple[str, ...]]:
+    """Open the sealed key: what each picture shows.
 
     Raises:
         InputFileError: there is none, it is broken, or it was changed since it was sealed.
@@ -92,7 +94,11 @@ def read_key(folder: Path) -> dict[int, str]:
     try:
         key = json.loads(path.read_text(encoding="utf-8"))
         plain = zlib.decompress(base64.b64decode(key["sealed"], validate=True))
-        truth = {int(n): str(name) for n, name in json.loads(plain)["truth"].items()}
+        shown = json.loads(plain)["truth"].items()
+        truth = {
+            int(n): (names,) if isinstance(names, str) else tuple(map(str, names))
+            for n, names in shown
+        }
     except (OSError, KeyError, TypeError, ValueError, zlib.error) as error:
         raise InputFileError(f"{path} cannot be read ({error}): `sheet` writes it") from error
     if hashlib.sha256(plain).hexdigest() != key.get("sha256"):
@@ -100,8 +106,8 @@ def read_key(folder: Path) -> dict[int, str]:
     return truth
 
 
-def read_answers(path: Path, truth: Mapping[int, str]) -> dict[int, str]:
-    """Read lines like "7: sailboat"; empty lines and lines with # are skipped.
+def read_answers(path: Path, truth: Mapping[int, tuple[str, ...]]) -> dict[int, tuple[str, ...]]:
+    """Read lines like "7: sailboat", of pairs "7: sailboat, cat"; lines with # are skipped.
 
     Raises:
         InputFileError: no such file, or a line that cannot count, and which.
@@ -110,8 +116,8 @@ def read_answers(path: Path, truth: Mapping[int, str]) -> dict[int, str]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputFileError(f"answers {path} cannot be read: {error}") from error
-    names = {*truth.values(), UNKNOWN}
-    answers: dict[int, str] = {}
+    names = {UNKNOWN, *(name for shown in truth.values() for name in shown)}
+    answers: dict[int, tuple[str, ...]] = {}
     for place, line in enumerate(lines, start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -121,16 +127,23 @@ def read_answers(path: Path, truth: Mapping[int, str]) -> dict[int, str]:
                 f"{path}, line {place}: {line.strip()!r} is no answer: write '7: sailboat' or "
                 f"'7: {UNKNOWN}'"
             )
-        number, name = int(match[1]), match[2].lower() or UNKNOWN
+        number = int(match[1])
+        said = tuple(name.strip().lower() or UNKNOWN for name in match[2].split(","))
         if number not in truth:
             raise InputFileError(f"{path}, line {place}: there is no picture {number}")
         if number in answers:
             raise InputFileError(f"{path}, line {place}: picture {number} is answered twice")
-        if name not in names:
+        for name in said:
+            if name not in names:
+                raise InputFileError(
+                    f"{path}, line {place}: {name!r} is not in {NAMES}.{did_you_mean(name, names)}"
+                )
+        if len(said) > len(truth[number]):
             raise InputFileError(
-                f"{path}, line {place}: {name!r} is not in {NAMES}.{did_you_mean(name, names)}"
+                f"{path}, line {place}: picture {number} shows {len(truth[number])}, "
+                f"{len(said)} names were given"
             )
-        answers[number] = name
+        answers[number] = said
     if not answers:
         raise InputFileError(f"{path} holds no answers: write lines like '7: sailboat'")
     return answers
@@ -140,17 +153,21 @@ def score(given: argparse.Namespace) -> None:
     """Hold answers against the key and print the share that is right."""
     truth = read_key(given.folder)
     answers = read_answers(given.answers, truth)
-    said = {number: answers.get(number, UNKNOWN) for number in truth}
-    right = Share(sum(said[n] == name for n, name in truth.items()), len(truth))
-    missing = sum(name == UNKNOWN for name in said.values())
+    said = {n: set(answers.get(n, ())) - {UNKNOWN} for n in truth}
+    count = sum(map(len, truth.values()))
+    right = Share(sum(len(said[n] & set(names)) for n, names in truth.items()), count)
+    missing = count - sum(map(len, said.values()))
+    whole = sum(said[n] == set(names) for n, names in truth.items())
+    several = f" ({whole} of {len(truth)} pictures wholly)" if count > len(truth) else ""
     print(
-        f"{right.right} of {right.of} named right: {right} (95 %); "
+        f"{right.right} of {right.of} named right: {right} (95 %){several}; "
         f"{missing} unknown or not answered; guessing names about 1"
     )
     if given.reveal:
-        for number, name in sorted(truth.items()):
-            mark = "right" if said[number] == name else f"said {said[number]}"
-            print(f"{number}: {name}, {mark}")
+        for number, names in sorted(truth.items()):
+            told = ", ".join(sorted(said[number])) or UNKNOWN
+            mark = "right" if said[number] == set(names) else f"said {told}"
+            print(f"{number}: {', '.join(names)}, {mark}")
 
 
 def _prepare(folder: Path) -> None:
