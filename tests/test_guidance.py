@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -420,6 +421,36 @@ def test_several_subjects_get_a_place_each_of_who_can(prompts: str) -> None:
     for loss in losses:
         assert isinstance(loss, PromptLoss)
         assert len(now.seen(looker, loss.sight)) == 2, "of four looks"
+
+
+def test_places_are_looked_at_in_one_pass_and_pull_as_if_each_were_by_itself() -> None:
+    batches: list[int] = []
+
+    class Counted(Laying):
+        def see(self, crops: Tensor) -> Tensor:
+            batches.append(len(crops))
+            return super().see(crops)
+
+    looker = Counted(CPU)
+    settings = Settings.of(prompts="a cat, a dog | watercolor")
+    losses = guidance(settings, [looker]).of_prompts(settings.story[0])
+
+    def pull(together: bool) -> Tensor:
+        leaf = picture().requires_grad_()
+        now = view(leaf)
+        for loss in losses:
+            assert isinstance(loss, PromptLoss)
+            assert loss.sight is not None
+            if not together:
+                loss.sight = replace(loss.sight, along=())
+        torch.stack([loss.weight * loss(now) for loss in losses]).sum().backward()  # type: ignore[no-untyped-call]
+        assert leaf.grad is not None
+        return leaf.grad
+
+    first = pull(together=True)
+    assert batches == [6], "two looks at the whole and at each part, the whole once"
+    torch.testing.assert_close(first, pull(together=False), rtol=1e-4, atol=1e-7)
+    assert batches[1:] == [2, 2, 2, 2]
 
 
 def test_a_place_beside_others_pulls_little_at_its_neighbor() -> None:

@@ -218,6 +218,8 @@ class Sight:
             each other need fewer looks each than a picture that is one.
         window: the part of what is shown that looks are chosen for; what is around it is seen where
             they reach beyond.
+        along: sights, this one among them, that perceptors see in one pass, since all of them are
+            asked about in every step.
     """
 
     show: Callable[[Tensor], Tensor]
@@ -225,6 +227,7 @@ class Sight:
     whole: bool = False
     every: int = 1
     window: Window = _WHOLE
+    along: Sequence[Sight] = ()
 
 
 class View:
@@ -279,16 +282,20 @@ class View:
 
     def seen(self, perceptor: Perceptor, of: Sight | None = None) -> Tensor:
         """Return the perceptor's embeddings of the crops of the picture or a sight, `(N, D)`."""
-        key = (of, id(perceptor))
-        if key not in self._seen:  # the perceptor is kept with it, so that its id stays its own
-            crops = self.crops(perceptor.size, of)
-            kept = self._kept(perceptor, crops, of)
-            if kept is not None and isinstance(perceptor, SeesPatches):
-                seen = self._chunks.see(perceptor.see_patches, crops, kept)
-            else:
-                seen = self._chunks.see(perceptor.see, crops)
-            self._seen[key] = (perceptor, seen)
-        return self._seen[key][1]
+        if (of, id(perceptor)) not in self._seen:
+            sights = [of] if of is None or not of.along else of.along
+            crops = [self.crops(perceptor.size, sight) for sight in sights]
+            kept = [self._kept(perceptor, c, s) for c, s in zip(crops, sights, strict=True)]
+            seen = self._see(perceptor, _joined(crops), [k for k in kept if k is not None])
+            for sight, rows in zip(sights, torch.split(seen, list(map(len, crops))), strict=True):
+                # The perceptor is kept with it, so that its id stays its own.
+                self._seen[sight, id(perceptor)] = (perceptor, rows)
+        return self._seen[of, id(perceptor)][1]
+
+    def _see(self, perceptor: Perceptor, crops: Tensor, kept: Sequence[Tensor]) -> Tensor:
+        if kept and isinstance(perceptor, SeesPatches):
+            return self._chunks.see(perceptor.see_patches, crops, _joined(kept))
+        return self._chunks.see(perceptor.see, crops)
 
     def _kept(self, perceptor: Perceptor, crops: Tensor, of: Sight | None) -> Tensor | None:
         """Choose the patches of each look that are seen, `(N, K)`; None for all.
@@ -320,6 +327,10 @@ class View:
             looks = looks.thinned(every).within(window)
             self._shown[sight] = (image, looks)
         return self._shown[sight]
+
+
+def _joined(rows: Sequence[Tensor]) -> Tensor:
+    return rows[0] if len(rows) == 1 else torch.cat(list(rows))
 
 
 @runtime_checkable

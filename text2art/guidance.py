@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from text2art import vectors
 from text2art.abilities import Composing, LatentSource
-from text2art.core import Cutouts, Drawer, Loss, Perceptor
+from text2art.core import Cutouts, Drawer, Loss, Perceptor, Sight
 from text2art.errors import SettingsError
 from text2art.losses.prompt import LatentLoss, PictureTarget, PromptLoss, Target
 from text2art.media.convert import to_tensor
@@ -62,12 +62,13 @@ class Guidance:
         """Return the losses of the prompts of a scene, in order."""
         prompts = list(prompts)
         arranged = self._arranged(prompts)
+        regions = [prompt.region for prompt in arranged or prompts]
+        one = self._sights.region
+        sights = self._sights.of_parts(regions) if arranged else [one(r) for r in regions]
         losses: list[Loss] = []
-        for number, prompt in enumerate(arranged or prompts, start=1):
+        for number, (prompt, sight) in enumerate(zip(arranged or prompts, sights, strict=True), 1):
             targets = self._resembling(prompt) if prompt.is_image else self._reading(prompt)
-            losses.append(
-                self._loss(f"prompt {number}", targets, prompt, beside=arranged is not None)
-            )
+            losses.append(self._loss(f"prompt {number}", targets, prompt, sight=sight))
         return losses
 
     def _arranged(self, prompts: Sequence[Prompt]) -> list[Prompt] | None:
@@ -166,10 +167,9 @@ class Guidance:
         factor: float = 1.0,
         *,
         scored: bool = True,
-        beside: bool = False,
+        sight: Sight | None = None,
     ) -> Loss:
-        sights = self._sights
-        sight = sights.beside(prompt.region) if beside else sights.region(prompt.region)
+        sight = self._sights.region(prompt.region) if sight is None else sight
         course = None if prompt.is_constant else prompt.weight_at
         weight = factor * prompt.weight_at(0, 0) if course is None else factor
         if isinstance(prompt.weight, Curve):

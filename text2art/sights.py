@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -42,7 +42,6 @@ class Sights:
     def __init__(self, place: Place, cutouts: Callable[[str], Cutouts], fit: str) -> None:
         self._place, self._cutouts, self._fit = place, cutouts, fit
         self._regions: dict[Region | None, Sight | None] = {None: None}
-        self._beside: dict[Region | None, Sight] = {}
         self._pictures: dict[str, Sight] = {}
 
     def region(self, region: Region | None) -> Sight | None:
@@ -53,21 +52,27 @@ class Sights:
             self._regions[region] = shown
         return self._regions[region]
 
-    def beside(self, region: Region | None) -> Sight:
-        """Return what shows a region, or the whole picture, where others are looked at as well.
+    def of_parts(self, regions: Sequence[Region | None]) -> list[Sight]:
+        """Return what shows regions, None for the whole picture, of which each is looked at less.
 
-        Fewer looks are taken at each. They see a little of what lies around a box, so that nothing
-        ends at its edges.
+        They see a little of what lies around a box, so that nothing ends at its edges, and are
+        seen together.
         """
-        if region not in self._beside:
-            sight = Sight(lambda image: image, whole=True)
-            if isinstance(region, Box):
-                shown = _grown(region)
-                sight = replace(self._box(shown), window=_window(region, shown))
-            elif region is not None:
-                sight = self._masked(region)
-            self._beside[region] = replace(sight, every=_EVERY)
-        return self._beside[region]
+        made: dict[Region | None, Sight] = {}
+        along: list[Sight] = []
+        for region in regions:
+            if region not in made:
+                made[region] = replace(self._part(region), every=_EVERY, along=along)
+                along.append(made[region])
+        return [made[region] for region in regions]
+
+    def _part(self, region: Region | None) -> Sight:
+        if region is None:
+            return Sight(lambda image: image, whole=True)
+        if isinstance(region, Mask):
+            return self._masked(region)
+        shown = _grown(region)
+        return replace(self._box(shown), window=_window(region, shown))
 
     def _box(self, box: Box) -> Sight:
         width, height = self._place.width, self._place.height

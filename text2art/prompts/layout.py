@@ -84,7 +84,7 @@ def arrange(
 
     Returns:
         prompts in their place; None where there are not several such things, where their places or
-        windows are given, or where one word is about the same thing as another.
+        windows are given, or where two prompts are about the same thing.
     """
     if any(prompt.region is not None for prompt in prompts):
         return None
@@ -92,11 +92,11 @@ def arrange(
     told = [(prompt, _things(prompt.text, known)) for prompt in prompts if _draws(prompt)]
     told = [(prompt, things) for prompt, things in told if things]
     things = [thing for _, found in told for thing in found]
-    several = len({thing.name for thing in things})
-    if not 2 <= several == len(things) <= MOST or (len(told) > 1 and len(told) < several):
+    if not 2 <= len(things) <= MOST or not all(_steady(prompt) for prompt, _ in told):
         return None
-    if not all(_steady(prompt) for prompt, _ in told):
-        return None
+    names = {thing.name for thing in things}
+    if len(told) > 1 and not len(told) == len(things) == len(names):
+        return None  # of two prompts about one thing, one says more of it
     boxes = _boxes([thing.side for thing in things], aspect)
     if boxes is None:
         return None
