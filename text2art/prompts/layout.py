@@ -23,23 +23,18 @@ _WIDE = 1.5  # width by height from which three things stand in a row
 _ARTICLE = r"(?:an?|the|one|two|three|four|some|my|your|his|her|our|their)"
 # Words between it and the thing; what follows these is beside the thing that a text opens with.
 _BEYOND = r"(?:(?!\b(?:an?|the|with|in|on|at|of|under|over|and an?)\b)[\w'-]+,?\s+){0,5}?"
-_SIDES = {
-    "left": r"(?:(?:to|on|at) the )?left (?:side )?of",
-    "right": r"(?:(?:to|on|at) the )?right (?:side )?of",
-    "above": r"above|over|on top of",
-    "below": r"below|under|beneath|underneath",
-}
-_PLAIN = r",\s*and|,|and|next to|beside|near"
 _JOINT = re.compile(
-    r"\s*(?:" + "|".join(
-        rf"(?P<{name}>{said if name == 'plain' else rf'(?:{said})'})"
-        for name, said in {**_SIDES, "plain": rf"(?:{_PLAIN})"}.items()
-    ) + r")\s+",
+    r"(?:\s*,(?:\s*and\b)?|"
+    r"\s+(?:and|next\s+to|beside|near|"
+    r"(?P<left>(?:(?:to|on|at)\s+the\s+)?left\s+(?:side\s+)?of)|"
+    r"(?P<right>(?:(?:to|on|at)\s+the\s+)?right\s+(?:side\s+)?of)|"
+    r"(?P<top>above|over|on\s+top\s+of)|"
+    r"(?P<bottom>below|under|beneath|underneath)))\s+",
     re.IGNORECASE,
-)  # fmt: skip
+)
 _PLACED = re.compile(
-    r",?\s*\b(?:(?:on|at|to|in) the )?(left|right|top|bottom)(?: side| half| part)?"
-    r"(?: of the picture)?\b",
+    r",?\s*\b(?:on|at|to|in)\s+the\s+(left|right|top|bottom)(?:\s+(?:side|half|part))?\b"
+    r"(?:\s+of\s+the\s+picture\b|(?!\s+(?:(?:side|half|part)\s+)?of\b))",
     re.IGNORECASE,
 )
 _ELSEWHERE = re.compile(r"\b(?:middle|cent(?:er|re)|corner|upper|lower|between)\b", re.IGNORECASE)
@@ -60,7 +55,7 @@ class _Thing:
         text: its words.
         name: of what is known in it.
         tail: what follows that name, as " in the snow".
-        side: where its words say that it is, "" if they do not.
+        side: where its words say that it is, "" if they do not; "elsewhere" is on no side.
     """
 
     text: str
@@ -105,7 +100,7 @@ def arrange(
         ((whole, _),) = told
         parts = [replace(whole, text=thing.text) for thing in things]
     else:
-        parts = [prompt for prompt, _ in told]
+        parts = [replace(p, text=t.text) for (p, _), t in zip(told, things, strict=True)]
         text = " and ".join(thing.text for thing in things)
         weight = sum(prompt.weight_at(0, 0) for prompt in parts) / len(parts)
         whole = Prompt(text, weight)
@@ -142,7 +137,7 @@ class _Known:
         """Return the first one between two places."""
         return self._search(text, start, end)
 
-    def thing(self, text: str, side: str = "") -> _Thing | None:
+    def thing(self, text: str, side: str) -> _Thing | None:
         """Return what a text is about; None where it names nothing known."""
         found = self._search(text)
         if found is None:
@@ -184,44 +179,33 @@ def _things(text: str, known: _Known) -> list[_Thing]:
     ends = [*(cut.start() for cut in cuts), len(text)]
     pieces = [text[a:b].strip() for a, b in zip(starts, ends, strict=True)]
     sides = _sides(cuts)
-    if len(pieces) == 1 or sides is None:
-        return _one(text, known)
     things = [_thing(piece, known, side) for piece, side in zip(pieces, sides, strict=True)]
-    if None in things:
-        return _one(text, known)
     return _shared([thing for thing in things if thing is not None])
 
 
-def _one(text: str, known: _Known) -> list[_Thing]:
-    thing = known.thing(text)
-    return [] if thing is None else [thing]
-
-
-def _sides(joints: Sequence[re.Match[str]]) -> list[str] | None:
-    """Return where things are that are joined so; None for more than a pair in a relation."""
-    relations = [name for joint in joints for name in _SIDES if joint[name]]
+def _sides(joints: Sequence[re.Match[str]]) -> list[str]:
+    """Return where things are that are joined so: relations are between two of them alone."""
+    relations = [name for joint in joints for name in _OPPOSITE if joint[name]]
     if not relations:
         return [""] * (len(joints) + 1)
     if len(joints) > 1:
-        return None
-    side = {"above": "top", "below": "bottom"}.get(relations[0], relations[0])
-    return [side, _OPPOSITE[side]]
+        return ["elsewhere"] * (len(joints) + 1)
+    return [relations[0], _OPPOSITE[relations[0]]]
 
 
 def _thing(piece: str, known: _Known, side: str) -> _Thing | None:
-    """Read one piece; None where its place is said in a way that no region is meant by."""
+    """Read one piece, and take from its words the place that they name."""
     placed = _PLACED.search(piece)
-    if _ELSEWHERE.search(piece) or (placed and side):
-        return None
     if placed:
-        side = placed[1].lower()
+        named = placed[1].lower()
+        side = named if side in ("", named) else "elsewhere"
         piece = (piece[: placed.start()] + piece[placed.end() :]).strip()
-    return known.thing(piece, side)
+    return known.thing(piece, "elsewhere" if _ELSEWHERE.search(piece) else side)
 
 
 def _shared(things: Sequence[_Thing]) -> list[_Thing]:
     """Say of all things what the first one is a picture of, and where the last one is."""
-    depicted = _DEPICTION.match(things[0].text)
+    depicted = _DEPICTION.match(things[0].text) if things else None
     head = depicted[0] if depicted else ""
     tail = things[-1].tail if _GROUND.match(things[-1].tail) else ""
     result = []
@@ -235,7 +219,7 @@ def _shared(things: Sequence[_Thing]) -> list[_Thing]:
 def _boxes(sides: Sequence[str], aspect: float) -> list[Box] | None:
     """Return a box for each side; None where only some are said, or two are the same."""
     if any(sides):
-        if len(sides) != 2 or not sides[0] or _OPPOSITE[sides[0]] != sides[1]:
+        if len(sides) != 2 or _OPPOSITE.get(sides[0]) != sides[1]:
             return None
         return [_half(side) for side in sides]
     count = len(sides)
