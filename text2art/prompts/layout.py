@@ -205,7 +205,9 @@ def _thing(piece: str, known: _Known, side: str) -> _Thing | None:
 
 def _shared(things: Sequence[_Thing]) -> list[_Thing]:
     """Say of all things what the first one is a picture of, and where the last one is."""
-    depicted = _DEPICTION.match(things[0].text) if things else None
+    if len(things) < 2:
+        return list(things)
+    depicted = _DEPICTION.match(things[0].text)
     head = depicted[0] if depicted else ""
     tail = things[-1].tail if _GROUND.match(things[-1].tail) else ""
     result = []
