@@ -66,7 +66,7 @@ CONFIGS: Mapping[str, Config] = {
     "starter-pixel-palette": _starter("pixel", palette="PICO-8"),
     "starter-fft": _starter("fft"),
     "starter-normal-1024": _starter("pyramid", size="1024x1024"),
-    "starter-vqgan": _starter("vqgan"),
+    "starter-vqgan": _starter("vqgan", vqgan={"sketch": 0}),  # its own steps, not those of a sketch
     "toy-normal-pyramid": Config(
         {"perceptor": "toy", "quality": "normal", "drawer": "pyramid"},
     ),
