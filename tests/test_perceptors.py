@@ -331,7 +331,10 @@ def test_the_starter_names_the_words_it_does_not_know(net: StarterCLIP) -> None:
 
 
 def aiming(net: StarterCLIP) -> starter.StarterPerceptor:
-    net.subjects, net.synonyms = ("apple", "hot dog", "t-shirt"), {"Long-sleeve": "t-shirt"}
+    net.subjects, net.synonyms = (
+        ("apple", "hot dog", "t-shirt"),
+        {"Long-sleeve": "t-shirt", "-": "t-shirt"},
+    )
     return starter.StarterPerceptor([net], CPU)
 
 

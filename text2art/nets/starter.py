@@ -219,7 +219,7 @@ def load_starter(folder: Path, stem: str = "perceptor") -> StarterCLIP:
         model.mean = (card["mean"][0], card["mean"][1], card["mean"][2])
         model.std = (card["std"][0], card["std"][1], card["std"][2])
         model.vocabulary = frozenset(card["vocabulary"])
-        model.subjects = tuple(card["subjects"])
+        model.subjects = tuple(map(str, card["subjects"]))
         model.synonyms = {str(said): str(name) for said, name in card.get("synonyms", {}).items()}
         model.name, model.version = str(card["name"]), str(card["version"])
     except (

@@ -74,6 +74,7 @@ class StarterPerceptor:
             _spaced(said): name
             for net in nets
             for said, name in [*((name, name) for name in net.subjects), *net.synonyms.items()]
+            if _spaced(said)  # what has no words would be found everywhere
         }
         self._context_length = min(net.context_length for net in nets)
         self._dtype = runtime.perceptor_dtype
