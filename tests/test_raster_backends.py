@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -63,6 +63,7 @@ def drawn_at_random(seed: int, paths: int, *, spread: float, wide: float, whole:
     softness=st.sampled_from([0.5, 1.0, 3.0]),
     whole=st.booleans(),
 )
+@example(seed=10_000, paths=6, spread=0.0, wide=0.0, softness=3.0, whole=False)  # steep edges
 def test_compiled_code_draws_what_the_reference_draws(
     seed: int, paths: int, spread: float, wide: float, softness: float, whole: bool
 ) -> None:

@@ -38,19 +38,30 @@ def _cut(ax, ay, bx, by, y, half):
 
 
 @triton.jit
-def _inverse_span(x0, x1, softness):
-    """Return one over how many boxes wide an edge is, or 0 for one to be taken for vertical."""
-    span = tl.abs(x1 - x0) / softness
-    return tl.where(span > NARROW, 1 / tl.where(span > NARROW, span, 1.0), 0.0)
+def _sloped(u0, per_wide):
+    """Return from where to where on the way from `u0`, in shares of it, clamp(u, 0, 1) rises.
+
+    `per_wide` is one over the way. No difference of means is as exact: over a short way they are
+    all rounding.
+    """
+    s0, s1 = clamped(-u0 * per_wide), clamped((1 - u0) * per_wide)
+    return tl.minimum(s0, s1), tl.maximum(s0, s1)
 
 
 @triton.jit
-def _mean(a, b, per_span):
-    """Return the mean of clamp(u, 0, 1) over u between `a` and `b`, given one over their range."""
-    u, w = tl.minimum(a, b), tl.maximum(a, b)
-    below, above = clamped(u), clamped(w)
-    area = tl.maximum(w, 1.0) - tl.maximum(u, 1.0) + (above - below) * (above + below) * 0.5
-    return tl.where(per_span == 0, (below + above) * 0.5, area * per_span)
+def _mean(u0, u1, per_wide):
+    """Return the mean of clamp(u, 0, 1) over u from `u0` to `u1`, given one over u1 - u0."""
+    c0, c1 = clamped(u0), clamped(u1)
+    start, stop = _sloped(u0, per_wide)
+    mean = c0 * start + (c0 + c1) * 0.5 * (stop - start) + c1 * (1 - stop)
+    return tl.where(per_wide == 0, (c0 + c1) * 0.5, mean)
+
+
+@triton.jit
+def _per_wide(x0, x1, softness):
+    """Return one over u1 - u0 of an edge, of all pixels alike; 0 if it is taken for vertical."""
+    wide = (x0 - x1) / softness
+    return tl.where(tl.abs(wide) > NARROW, 1 / tl.where(tl.abs(wide) > NARROW, wide, 1.0), 0.0)
 
 
 @triton.jit
@@ -58,7 +69,7 @@ def _areas(x0, x1, x, half, softness):
     """Return, (rows, columns, lines), the mean of both ends' shares, and these, unclamped."""
     side = (x + half)[None, :, None]
     u0, u1 = (side - x0[:, None, :]) / softness, (side - x1[:, None, :]) / softness
-    return _mean(u0, u1, _inverse_span(x0, x1, softness)[:, None, :]), u0, u1
+    return _mean(u0, u1, _per_wide(x0, x1, softness)[:, None, :]), u0, u1
 
 
 @triton.jit
@@ -125,15 +136,15 @@ def uncover_fill(
         if tl.max(there.to(tl.int32), 0) > 0:
             height, x0, x1, t0, t1, within0, within1 = _cut(ax, ay, bx, by, y, half)
             area, u0, u1 = _areas(x0, x1, x, half, softness)
-            per_span = _inverse_span(x0, x1, softness)
-            per_wide = tl.where(x0 > x1, per_span, -per_span)  # one over u1 - u0
+            per_wide = _per_wide(x0, x1, softness)
             by_height = tl.sum(g * area, 1) / softness
-            by_x0 = tl.sum(g * (clamped(u0) - area), 1) * per_wide
-            by_x1 = tl.sum(g * (area - clamped(u1)), 1) * per_wide
+            rises, levels = _sloped(u0, per_wide[:, None, :])
+            inner, later = g * (levels - rises), (rises + levels) * 0.5
+            by_x0, by_x1 = -tl.sum(inner * (1 - later), 1), -tl.sum(inner * later, 1)
             upright = -0.5 * tl.sum(g * within((u0 + u1) * 0.5, 0.0, 1.0), 1)
             per_x = height / (softness * softness)
-            by_x0 = tl.where(per_span == 0, upright, by_x0) * per_x
-            by_x1 = tl.where(per_span == 0, upright, by_x1) * per_x
+            by_x0 = tl.where(per_wide == 0, upright, by_x0) * per_x
+            by_x1 = tl.where(per_wide == 0, upright, by_x1) * per_x
             # Where an end lies within the row, it is the vertex; else it slides along the edge.
             slope = tl.where(by != ay, (bx - ax) / tl.where(by != ay, by - ay, 1.0), 0.0)[None, :]
             slide0, slide1 = (1 - within0) * by_x0 * slope, (1 - within1) * by_x1 * slope

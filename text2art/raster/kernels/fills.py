@@ -116,7 +116,7 @@ def cover(
                 if height == ZERO:
                     continue
                 height *= per_softness
-                per_span = inverse_span(x0, x1, per_softness)
+                per_wide = inverse_width(x0, x1, per_softness)
                 i = rows[p] + j
                 base = at[i] - low[i]
                 left = max(math.floor(min(x0, x1) - half - HALF) + 1, low[i])
@@ -124,7 +124,7 @@ def cover(
                 for x in range(left, min(right, high[i])):
                     side = np.float32(x) + HALF + half
                     u0, u1 = (side - x0) * per_softness, (side - x1) * per_softness
-                    area = height * mean(u0, u1, per_span)
+                    area = height * mean(u0, u1, per_wide)
                     coverage[base + x] += area
                     if x + 1 < high[i]:
                         coverage[base + x + 1] -= area
@@ -171,23 +171,35 @@ def orientation(vertices: Floats, begin: int, end: int) -> Scalar:
 
 
 @compiled
-def mean(a: Scalar, b: Scalar, per_span: Scalar) -> Scalar:
-    """Return the mean of clamp(u, 0, 1) over u between `a` and `b`.
+def sloped(u0: Scalar, per_wide: Scalar) -> tuple[Scalar, Scalar]:
+    """Return from where to where on the way from `u0`, in shares of it, clamp(u, 0, 1) rises.
 
-    `per_span` is one over their distance, or 0 where that is next to none.
+    `per_wide` is one over the way. No difference of means is as exact: over a short way they are
+    all rounding.
     """
-    u, w = min(a, b), max(a, b)
-    below, above = min(max(u, ZERO), ONE), min(max(w, ZERO), ONE)
-    if per_span == ZERO:
-        return (below + above) * HALF
-    return (max(w, ONE) - max(u, ONE) + (above - below) * (above + below) * HALF) * per_span
+    s0 = min(max(-u0 * per_wide, ZERO), ONE)
+    s1 = min(max((ONE - u0) * per_wide, ZERO), ONE)
+    return min(s0, s1), max(s0, s1)
 
 
 @compiled
-def inverse_span(x0: Scalar, x1: Scalar, per_softness: Scalar) -> Scalar:
-    """Return one over how many boxes wide an edge is, or 0 for one to be taken for vertical."""
-    span = abs(x1 - x0) * per_softness
-    return ONE / span if span > NARROW else ZERO
+def mean(u0: Scalar, u1: Scalar, per_wide: Scalar) -> Scalar:
+    """Return the mean of clamp(u, 0, 1) over u from `u0` to `u1`.
+
+    `per_wide` is one over u1 - u0, or 0 where that is next to none.
+    """
+    c0, c1 = min(max(u0, ZERO), ONE), min(max(u1, ZERO), ONE)
+    if per_wide == ZERO:
+        return (c0 + c1) * HALF
+    begin, end = sloped(u0, per_wide)
+    return c0 * begin + (c0 + c1) * HALF * (end - begin) + c1 * (ONE - end)
+
+
+@compiled
+def inverse_width(x0: Scalar, x1: Scalar, per_softness: Scalar) -> Scalar:
+    """Return one over u1 - u0 of an edge, of all pixels alike; 0 if it is taken for vertical."""
+    wide = (x0 - x1) * per_softness
+    return ONE / wide if abs(wide) > NARROW else ZERO
 
 
 @compiled
@@ -240,18 +252,20 @@ def backward(
                 right = max(math.floor(max(x0, x1) + half - HALF) + 1, low[i])
                 by_height = grad[base + right] if right < high[i] else ZERO
                 by_x0 = by_x1 = ZERO
-                per_span = inverse_span(x0, x1, per_softness)
-                per_wide = per_span if x0 > x1 else -per_span  # one over u1 - u0, below
+                per_wide = inverse_width(x0, x1, per_softness)
                 for x in range(left, min(right, high[i])):
                     k = base + x
                     g = grad[k] - (grad[k + 1] if x + 1 < high[i] else ZERO)
                     side = np.float32(x) + HALF + half
                     u0, u1 = (side - x0) * per_softness, (side - x1) * per_softness
-                    area = mean(u0, u1, per_span)
+                    area = mean(u0, u1, per_wide)
                     by_height += g * area
-                    if per_span > ZERO:
-                        by_x0 += g * (min(max(u0, ZERO), ONE) - area) * per_wide
-                        by_x1 += g * (area - min(max(u1, ZERO), ONE)) * per_wide
+                    if per_wide != ZERO:
+                        # The slope of the mean is that of clamp, weighed by how far along the edge.
+                        rises, levels = sloped(u0, per_wide)
+                        inner, later = levels - rises, (rises + levels) * HALF
+                        by_x0 -= g * inner * (ONE - later)
+                        by_x1 -= g * inner * later
                     else:
                         half_g = g * HALF * within((u0 + u1) * HALF, ZERO, ONE)
                         by_x0 -= half_g
