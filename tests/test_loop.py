@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
 import math
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import torch
 
 from text2art import loop
-from text2art.core import Frame
+from text2art.core import Frame, View
 from text2art.errors import PromptError, SettingsError
 from text2art.models import Models
 from text2art.runtime import pick, stream
+from text2art.scene import Scene
 from text2art.schedules import RateSchedule, constant, cosine, drops_at
 from text2art.session import Session
 from text2art.settings import Settings
@@ -39,6 +45,16 @@ def settings(**values: Any) -> Settings:
 def draw(models: Models, **values: Any) -> list[Frame]:
     with Session(settings(**values), models=models) as session:
         return list(session.frames())
+
+
+@dataclass
+class CallableLoss:
+    name: str
+    ask: Callable[[View], torch.Tensor]
+    weight: float = 1.0
+
+    def __call__(self, view: View) -> torch.Tensor:
+        return self.ask(view)
 
 
 def same(a: list[Frame], b: list[Frame]) -> bool:
@@ -75,6 +91,86 @@ def test_drawing_lowers_the_loss(models: Models, drawer: str) -> None:
     early = sum(f.loss for f in frames[:5]) / 5
     late = sum(f.loss for f in frames[-5:]) / 5
     assert late < early - 0.05
+
+
+# ---- several pictures side by side -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"batches": 3},
+        {"drawer": "pyramid", "prompts": "a pear | an apple_region(0,0,50,50):-0.5"},
+        {"perceptor": "toy,toy/2:0.5", "chunk": 3},
+        {"transparent": True},
+    ],
+)
+def test_side_by_side_they_are_drawn_as_each_alone(models: Models, changes: dict[str, Any]) -> None:
+    def scenes() -> list[Scene]:
+        with Session(settings(starts=3, **changes), models=models) as session:
+            return session._play.scenes
+
+    together = list(loop.run_together(scenes(), 4))
+    for number, scene in enumerate(scenes()):
+        alone = list(loop.run(scene, 4))
+        mine = together[number::3]
+        assert [frame.step for frame in mine] == [0, 1, 2, 3]
+        assert torch.equal(mine[0].image, alone[0].image)
+        for one, other in zip(mine, alone, strict=True):
+            torch.testing.assert_close(one.image, other.image, rtol=0, atol=1e-5)
+            assert one.terms.keys() == other.terms.keys()
+            for name, term in one.terms.items():
+                torch.testing.assert_close(term, other.terms[name])
+            for name, score in one.scores.items():
+                torch.testing.assert_close(score, other.scores[name])
+
+
+def test_each_perceptor_looks_once_a_step(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Session(settings(starts=3), models=models) as session:
+        (perceptor,) = (one for one, _ in session.ensemble)
+        taken: list[int] = []
+        see = perceptor.see
+
+        def counting(crops: torch.Tensor) -> torch.Tensor:
+            taken.append(len(crops))
+            return see(crops)
+
+        monkeypatch.setattr(perceptor, "see", counting)
+        list(loop.run_together(session._play.scenes, 2))
+        assert taken == [12, 12]
+
+
+def test_within_a_turn_they_go_on_with_the_same_bits(models: Models) -> None:
+    def scenes() -> list[Scene]:
+        with Session(settings(starts=3), models=models) as session:
+            return session._play.scenes
+
+    whole = list(loop.run_together(scenes(), 4))
+    begun = scenes()
+    first = list(itertools.islice(loop.run_together(begun, 4), 5))
+    rest = list(loop.run_together(begun, 4, 1, 2))
+    assert same([*first, *rest], whole)
+
+
+def test_views_are_gone_when_a_frame_is_there(models: Models) -> None:
+    """They know each other while they are looked at: nothing may keep their graphs."""
+    gone: list[weakref.ref[View]] = []
+
+    def noting(view: View) -> torch.Tensor:
+        gone.append(weakref.ref(view))
+        return view.image.mean()
+
+    loss = CallableLoss("noting", noting)
+    gc.disable()
+    try:
+        with Session(settings(starts=3), models=models, extra_losses=[loss]) as session:
+            running = loop.run_together(session._play.scenes, 2)
+            next(running)
+            assert len(gone) == 3
+            assert [view() for view in gone] == [None] * 3
+    finally:
+        gc.enable()
 
 
 # ---- determinism -------------------------------------------------------------------------------

@@ -67,10 +67,10 @@ def test_one_frame_per_step_and_the_result(models: Models) -> None:
 
 
 def test_the_start_with_the_least_loss_goes_on(models: Models) -> None:
-    drawn = frames(models, starts=4)
-    first = torch.tensor([[drawn[3 * k + i].loss for i in (1, 2)] for k in range(4)]).mean(1)
+    drawn = frames(models, starts=4)  # by turns: three steps of four, then three of two
+    first = torch.tensor([[drawn[4 * i + k].loss for i in (1, 2)] for k in range(4)]).mean(1)
     better = sorted(first.argsort(stable=True).tolist()[:2])
-    second = torch.tensor([[drawn[12 + 3 * k + i].loss for i in (1, 2)] for k in range(2)]).mean(1)
+    second = torch.tensor([[drawn[12 + 2 * i + k].loss for i in (1, 2)] for k in range(2)]).mean(1)
     chosen = better[int(second.argmin())]
     with session(models, starts=4) as running:
         scenes = list(running._play.scenes)
@@ -83,13 +83,25 @@ def test_the_start_with_the_least_loss_goes_on(models: Models) -> None:
     images = [frame.image for frame in itertools.islice(loop.run(tried, length), 6)]
     images += [frame.image for frame in loop.run(alone, length, 6)]
     place = better.index(chosen)
-    assert torch.equal(drawn[12 + 3 * place].image, images[3])
-    assert torch.equal(drawn[18].image, images[6])
-    assert torch.equal(drawn[39].image, images[-1])
+    assert torch.equal(drawn[chosen].image, images[0])
+    for number, step in ((12 + place, 3), (18, 6), (39, -1)):  # but for the last bits
+        torch.testing.assert_close(drawn[number].image, images[step], rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize(("cuts", "looks"), [(1, 1), (2, 1), (7, 4), (16, 8)])
-def test_tryouts_take_half_the_looks(models: Models, cuts: int, looks: int) -> None:
+@pytest.mark.parametrize(
+    ("cuts", "tryouts"),
+    [
+        (1, [4] * 3 + [2] * 3),  # two rounds, of four starts and of two
+        (2, [4] * 3 + [2] * 3),
+        (7, [16] * 3 + [8] * 3),
+        (16, [32] * 3 + [16] * 3),
+        (24, [24] * 9),  # two by two
+        (40, [40] * 9),
+    ],
+)
+def test_tryouts_take_half_the_looks_and_all_in_one_pass(
+    models: Models, cuts: int, tryouts: list[int]
+) -> None:
     with session(models, starts=4, cuts=cuts) as running:
         taken: list[int] = []
         for perceptor, _ in running.ensemble:
@@ -105,12 +117,31 @@ def test_tryouts_take_half_the_looks(models: Models, cuts: int, looks: int) -> N
         finally:
             for perceptor, _ in running.ensemble:
                 del perceptor.see
-    assert taken == [looks] * 18 + [cuts] * 23
+    assert taken == [*tryouts, *[cuts] * 23]
+
+
+@pytest.mark.parametrize(
+    ("count", "cuts", "size", "beside"),
+    [
+        (8, 8, 1, 8),
+        (8, 10, 1, 6),
+        (8, 24, 1, 2),
+        (8, 36, 1, 2),
+        (3, 8, 1, 3),
+        (8, 8, 2**27, 4),
+        (8, 8, 2**40, 1),
+        (8, 8, 0, 8),
+    ],
+)
+def test_as_many_are_drawn_side_by_side_as_are_worth_it_and_fit(
+    count: int, cuts: int, size: int, beside: int
+) -> None:
+    assert starts.together(count, cuts, size) == beside
 
 
 def test_starts_differ_and_the_first_is_that_of_a_single_start(models: Models) -> None:
     drawn = frames(models, starts=4)
-    firsts = [drawn[4 * k].image for k in range(4)]
+    firsts = [drawn[k].image for k in range(4)]
     assert len({image.numpy().tobytes() for image in firsts}) == 4
     assert torch.equal(firsts[0], frames(models, starts=1)[0].image)
 

@@ -25,7 +25,7 @@ from text2art.errors import CheckpointError, Text2ArtError
 from text2art.media.files import write_bytes
 from text2art.settings import Settings
 
-FORMAT = 2
+FORMAT = 3
 MOST_BYTES = 2 * 2**30
 _MOST_HEADER = 32 * 2**20
 _MOST_TENSORS = 100_000

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import abc
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Protocol, TypedDict, TypeVar, runtime_checkable
 
@@ -238,6 +239,7 @@ class View:
         step: number of updates made before it.
         progress: step over the length of the run, in [0, 1].
         scores: what losses report about their success, larger is better, detached scalars.
+        beside: the views that perceptors see in one pass, this one among them: `seen_together`.
     """
 
     def __init__(
@@ -269,6 +271,7 @@ class View:
         self._shown: dict[Sight | None, tuple[Tensor, Looks]] = {}
         self._crops: dict[tuple[Sight | None, int], Tensor] = {}
         self._seen: dict[tuple[Sight | None, int], tuple[Perceptor, Tensor]] = {}
+        self.beside: Sequence[View] = ()
 
     def crops(self, size: int, of: Sight | None = None) -> Tensor:
         """Return this step's crops at a size, of the picture or a sight.
@@ -283,13 +286,16 @@ class View:
     def seen(self, perceptor: Perceptor, of: Sight | None = None) -> Tensor:
         """Return the perceptor's embeddings of the crops of the picture or a sight, `(N, D)`."""
         if (of, id(perceptor)) not in self._seen:
+            views = self.beside or [self]
             sights = [of] if of is None or not of.along else of.along
-            crops = [self.crops(perceptor.size, sight) for sight in sights]
-            kept = [self._kept(perceptor, c, s) for c, s in zip(crops, sights, strict=True)]
+            asked = [(view, sight) for view in views for sight in sights]
+            crops = [view.crops(perceptor.size, sight) for view, sight in asked]
+            kept = [view.patches(perceptor, sight) for view, sight in asked]
             seen = self._see(perceptor, _joined(crops), [k for k in kept if k is not None])
-            for sight, rows in zip(sights, torch.split(seen, list(map(len, crops))), strict=True):
+            parts = torch.split(seen, list(map(len, crops)))
+            for (view, sight), rows in zip(asked, parts, strict=True):
                 # The perceptor is kept with it, so that its id stays its own.
-                self._seen[sight, id(perceptor)] = (perceptor, rows)
+                view._seen[sight, id(perceptor)] = (perceptor, rows)  # noqa: SLF001 - its own kind
         return self._seen[of, id(perceptor)][1]
 
     def _see(self, perceptor: Perceptor, crops: Tensor, kept: Sequence[Tensor]) -> Tensor:
@@ -297,7 +303,7 @@ class View:
             return self._chunks.see(perceptor.see_patches, crops, _joined(kept))
         return self._chunks.see(perceptor.see, crops)
 
-    def _kept(self, perceptor: Perceptor, crops: Tensor, of: Sight | None) -> Tensor | None:
+    def patches(self, perceptor: Perceptor, of: Sight | None = None) -> Tensor | None:
         """Choose the patches of each look that are seen, `(N, K)`; None for all.
 
         Others in each step, as by random token dropping in training (arXiv:2212.00794 section 3.1):
@@ -308,6 +314,7 @@ class View:
         count = max(1, round((1 - self._token_drop) * perceptor.patches))
         _, looks = self._looked_at(of)
         draw = looks.stream("patches", perceptor.name)
+        crops = self.crops(perceptor.size, of)
         order = torch.rand(len(crops), perceptor.patches, generator=draw).argsort(dim=1)
         return move(order[:, :count].sort(dim=1).values, crops)
 
@@ -327,6 +334,25 @@ class View:
             looks = looks.thinned(every).within(window)
             self._shown[sight] = (image, looks)
         return self._shown[sight]
+
+
+@contextmanager
+def seen_together(views: Sequence[View]) -> Iterator[None]:
+    """Let each perceptor see the looks at several pictures in one pass, once one is asked about.
+
+    A pass over many looks takes less time than as many passes over few. What is seen of each
+    picture, and its gradient, are what they would be alone, but for the last bits.
+
+    Args:
+        views: of one step, whose losses look at the same sights.
+    """
+    for view in views:
+        view.beside = views
+    try:
+        yield
+    finally:
+        for view in views:  # else they would keep each other, and all their graphs
+            view.beside = ()
 
 
 def _joined(rows: Sequence[Tensor]) -> Tensor:

@@ -138,6 +138,7 @@ class Session:
         self._networks = NotedNetworks(self.models)
         self._streams = Streams(seed)
         self._frames: Generator[Frame] | None = None
+        self._beside = 1  # starts that are drawn side by side; those of a checkpoint say so
         self.seconds = 0.0
 
     def _make_play(self, scenes: list[Scene], begin: int = 0) -> None:
@@ -156,7 +157,12 @@ class Session:
             planned = stages.further(planned, begin)
             scenes = [replace(s, begin=begin, since=planned[0].since) for s in scenes]
         self._play = stages.Play(
-            self.settings, planned, scenes, self._count, self._workshop.glances
+            self.settings,
+            planned,
+            scenes,
+            self._count,
+            self._workshop.glances,
+            self._beside,
         )
 
     def __enter__(self) -> Self:
@@ -347,7 +353,8 @@ class Session:
     def _planned(self, numbers: Iterable[int]) -> list[Scene]:
         """Return the scenes of some starts, fitted to the memory that there is."""
         scenes = self._workshop.scenes(numbers)
-        chunk = self._workshop.plan_memory_(scenes[0])
+        self._beside = self._workshop.beside(scenes[0], len(scenes))
+        chunk = self._workshop.plan_memory_(scenes[0], self._beside)
         if chunk is not None:
             self.settings = self.settings.changed(chunk=chunk)
         return scenes

@@ -108,6 +108,7 @@ class Play:
         scenes: Sequence[Scene],
         starts_tried: int | None = None,
         glances: Cutouts | None = None,
+        beside: int = 1,
     ) -> None:
         """Prepare a run.
 
@@ -117,6 +118,7 @@ class Play:
             scenes: of the first stage, alike but for their random starts.
             starts_tried: how many there are or have been; default: the scenes.
             glances: how starts are looked at while they are tried; default: as later.
+            beside: how many of them are drawn side by side meanwhile.
         """
         self.scenes = list(scenes)
         self._settings, self._stages, self._glances = settings, stages, glances
@@ -124,7 +126,7 @@ class Play:
         self._rounds = starts.rounds_of(self._count, stages[0].steps)
         self.tryouts = starts.steps_of(self._rounds)
         self._tries = self._rounds[-1].end if self._rounds else 0  # updates of the chosen start
-        self._trial = starts.Trial()
+        self._trial = starts.Trial(most=beside)
         self._chosen: int | None = None  # which start; None = not yet
         self._index = 0  # of the stage
         self._next = 0  # update of the stage, those of other starts left out

@@ -17,6 +17,8 @@ from text2art.scene import Scene
 
 _SHARE = 0.1  # of all steps, for the first round of each tryout
 _MOST = 0.5  # of all steps, for all of them
+_LOOKS = 32  # at so many at a time small perceptors are as quick as they get
+_BYTES = 2**29  # for the pictures of a step; networks' own memory is planned by `memory`
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,18 @@ def looks_of(cuts: int) -> int:
     Half as many do: all starts are looked at in the same ways, and tryouts are half of a short run.
     """
     return (cuts + 1) // 2
+
+
+def together(starts: int, cuts: int, size: int) -> int:
+    """Return how many starts are drawn side by side: what they keep is in memory at once.
+
+    Args:
+        starts: how many there are.
+        cuts: looks that later steps take: tryouts take no more, or `_LOOKS` if that is more.
+        size: bytes that a picture keeps for its gradient.
+    """
+    fitting = min(starts, max(_LOOKS, cuts) // looks_of(cuts), _BYTES // max(size, 1))
+    return max(1, fitting)
 
 
 def rounds_of(starts: int, steps: int) -> tuple[Round, ...]:
@@ -81,23 +95,24 @@ class Trial:
     Attributes:
         turn: number of the round.
         left: the starts that are in it.
-        place: which of them is being tried.
-        step: updates made of it in this round.
-        late: its losses so far that count.
-        losses: the mean losses of those before it in this round.
+        first: place among them of the first of those that are drawn side by side.
+        step: updates that each of these has made in this round.
+        place: which of these is next to make one more.
+        late: their losses so far that count, by turns.
+        losses: the mean losses of those before `first` in this round.
+        start: the one that was drawn last.
+        most: how many are drawn side by side.
     """
 
     turn: int = 0
     left: list[int] = field(default_factory=list)
-    place: int = 0
+    first: int = 0
     step: int = 0
+    place: int = 0
     late: list[Tensor] = field(default_factory=list)
     losses: list[Tensor] = field(default_factory=list)
-
-    @property
-    def start(self) -> int:
-        """The start that is being tried."""
-        return self.left[self.place] if self.left else 0
+    start: int = 0
+    most: int = 1
 
     def memory(self) -> dict[str, Any]:
         """Return it as plain values and tensors, for a checkpoint."""
@@ -116,24 +131,31 @@ class Trial:
         if left:  # those of this round, each once
             for length in (len(left), len(set(left))):
                 whole(length, now.starts, now.starts)
-        place = whole(memory["place"], 0, max(len(left) - 1, 0))
-        trial = cls(turn, left, place, whole(memory["step"], 0, now.steps))
+        most = whole(memory["most"], 1, max(starts, 1))
+        first = whole(memory["first"], 0, max(len(left) - 1, 0))
+        whole(first % most, 0, 0)
+        beside = min(most, len(left) - first)
+        step, place = (
+            whole(memory["step"], 0, now.steps),
+            whole(memory["place"], 0, max(beside - 1, 0)),
+        )
+        trial = cls(turn, left, first, step, place, start=start_in(memory, starts), most=most)
         trial.late = [loss.reshape(()) for loss in memory["late"]]
         trial.losses = [loss.reshape(()) for loss in memory["losses"]]
-        whole(len(trial.losses), place, place)
+        whole(len(trial.losses), first, first)
+        counted = step - now.steps // 2
+        late = max(0, counted * beside + (place if counted >= 0 else 0))
+        whole(len(trial.late), late, late)
         return trial
 
 
 def start_in(memory: Mapping[str, Any], starts: int) -> int:
-    """Return which of so many starts was being tried, by what `Trial.memory` gave.
+    """Return which of so many starts was drawn last, by what `Trial.memory` gave.
 
     Raises:
         CheckpointError: it is out of range.
     """
-    left, place = memory["left"], memory["place"]
-    if starts < 2 or not left:
-        return 0
-    return whole(left[whole(place, 0, len(left) - 1)], 0, starts - 1)
+    return whole(memory["start"], 0, max(starts - 1, 0))
 
 
 def try_starts(
@@ -160,38 +182,41 @@ def try_starts(
         return 0
     trial.left = trial.left or list(range(len(scenes)))
     length = steps - steps_of(rounds) + rounds[-1].end
+    tried = [one if cutouts is None else replace(one, cutouts=cutouts) for one in scenes]
     for turn in range(trial.turn, len(rounds)):
         trial.turn = turn
-        yield from _try_round(scenes, rounds, length, trial, cutouts)
+        while trial.first < len(trial.left):
+            beside = trial.left[trial.first : trial.first + trial.most]
+            yield from _try_beside(tried, beside, rounds, length, trial)
+            trial.losses.extend(_together(trial.late).reshape(-1, len(beside)).mean(0))
+            trial.first, trial.step, trial.late = trial.first + len(beside), 0, []
         order = _together(trial.losses).argsort(stable=True).tolist()
         kept = order[: 1 if turn == len(rounds) - 1 else rounds[turn + 1].starts]
         trial.left = [trial.left[place] for place in sorted(kept)]
-        trial.place, trial.losses = 0, []
+        trial.first, trial.losses = 0, []
     return trial.left[0]
 
 
-def _try_round(
+def _try_beside(
     scenes: Sequence[Scene],
+    beside: Sequence[int],
     rounds: Sequence[Round],
     length: int,
     trial: Trial,
-    cutouts: Cutouts | None,
 ) -> Generator[tuple[int, Frame]]:
-    """Draw every start that is left for a round; note their losses."""
-    now = rounds[trial.turn]
-    earlier = steps_of(rounds[: trial.turn])
-    for place in range(trial.place, len(trial.left)):
-        trial.place, number = place, trial.left[place]
-        tried = scenes[number] if cutouts is None else replace(scenes[number], cutouts=cutouts)
-        running = loop.run(tried, length, now.before + trial.step)
-        for frame in itertools.islice(running, now.steps - trial.step):
-            if trial.step >= now.steps // 2:  # the first ones say where it was, not where it goes
-                trial.late.append(torch.stack(list(frame.terms.values())).sum())
-            made = earlier + place * now.steps + trial.step
-            trial.step += 1
-            yield number, replace(frame, step=made, tryout=True)
-        trial.losses.append(_together(trial.late).mean() if trial.late else torch.zeros(()))
-        trial.step, trial.late = 0, []
+    """Draw some of the starts that are left side by side for a round; note their losses."""
+    now, count = rounds[trial.turn], len(beside)
+    before = steps_of(rounds[: trial.turn]) + trial.first * now.steps
+    done = trial.step * count + trial.place
+    running = loop.run_together(
+        [scenes[number] for number in beside], length, now.before + trial.step, trial.place
+    )
+    for made, frame in enumerate(itertools.islice(running, now.steps * count - done), done):
+        if trial.step >= now.steps // 2:  # the first ones say where it was, not where it goes
+            trial.late.append(torch.stack(list(frame.terms.values())).sum())
+        trial.start = beside[trial.place]
+        trial.step, trial.place = divmod(made + 1, count)
+        yield trial.start, replace(frame, step=before + made, tryout=True)
 
 
 def _together(losses: Sequence[Tensor]) -> Tensor:

@@ -77,6 +77,7 @@ class Workshop:
         self._settings, self._supplies, self._report = settings, supplies, report
         self.canvas = self._make_canvas(0)
         self._cuts = settings.cuts_for(max(p.size for p, _ in supplies.ensemble))
+        self._sizes = sorted({perceptor.size for perceptor, _ in supplies.ensemble})
         self._make_cutouts = partial(_make_cutouts, settings, self._cuts)
         self.glances = _make_cutouts(settings, starts.looks_of(self._cuts), settings.seed)
         self._say_who_sees_all()
@@ -140,8 +141,18 @@ class Workshop:
             begin=stage.begin,
         )
 
-    def plan_memory_(self, scene: Scene) -> int | None:
+    def beside(self, scene: Scene, count: int) -> int:
+        """Return how many of so many starts like this one are drawn side by side."""
+        if count < 2:
+            return 1
+        return starts.together(count, self._cuts, memory.picture_bytes(scene, self._sizes))
+
+    def plan_memory_(self, scene: Scene, beside: int = 1) -> int | None:
         """Choose how many looks perceptors see at a time, unless that is set, and say it.
+
+        Args:
+            scene: of a start.
+            beside: how many starts are drawn side by side while they are tried.
 
         Returns:
             what was chosen; None where there was nothing to choose.
@@ -151,13 +162,12 @@ class Workshop:
         free = free_memory(self.canvas.device)
         if self._settings.chunk is not None or free is None:
             return None
-        sizes = sorted({perceptor.size for perceptor in perceptors})
         sights = sights_of(scene.losses)  # each has looks of its own, which stay to the end
         fitting = memory.choose_chunk(
-            self._cuts * sights,
+            max(self._cuts, beside * starts.looks_of(self._cuts)) * sights,
             perceptors,
             supplies.models.crop_bytes,
-            lambda: sights * memory.picture_bytes(scene, sizes),
+            lambda: sights * beside * memory.picture_bytes(scene, self._sizes),
             free,
         )
         if fitting is None:
