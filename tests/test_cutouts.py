@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from text2art.core import Border, Cutouts, Looks
 from text2art.cutouts.choices import Uniform, homography, jitter, perspective
 from text2art.cutouts.cut import atlas_of, cut, footprints, project
 from text2art.cutouts.recipes import PixraySampler, ViewSampler
+from text2art.looks import Border, Cutouts, Looks
 from text2art.options.cutouts import ViewOptions
 from text2art.runtime import stream
 

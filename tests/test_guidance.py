@@ -18,10 +18,11 @@ from torch import Tensor, nn
 
 from tests.cli_tools import Cli
 from text2art import loop, vectors
-from text2art.core import Drawer, ParamGroup, Perceptor, Sight, View
+from text2art.core import Drawer, ParamGroup, Perceptor, View
 from text2art.cutouts.recipes import ViewSampler
 from text2art.errors import InputFileError, PromptError, SettingsError
 from text2art.guidance import Guidance, sights_of
+from text2art.looks import Sight
 from text2art.losses.prompt import LatentLoss, PictureTarget, PromptLoss, Target, unit
 from text2art.models import Models
 from text2art.options.cutouts import ViewOptions

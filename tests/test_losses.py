@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from text2art.core import Cutouts, View
+from text2art.core import View
 from text2art.cutouts.recipes import ViewSampler
+from text2art.looks import Cutouts
 from text2art.losses.framing import FramingLoss
 from text2art.losses.prompt import PromptLoss, Target, squared_angle
 from text2art.losses.saturation import SaturationLoss

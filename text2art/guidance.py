@@ -12,8 +12,9 @@ from torch.nn import functional as F
 
 from text2art import vectors
 from text2art.abilities import Composing, LatentSource
-from text2art.core import Cutouts, Drawer, Loss, Perceptor, Sight
+from text2art.core import Drawer, Loss, Perceptor
 from text2art.errors import SettingsError
+from text2art.looks import Cutouts, Sight
 from text2art.losses.prompt import LatentLoss, PictureTarget, PromptLoss, Target
 from text2art.media.convert import to_tensor
 from text2art.media.folder import matching

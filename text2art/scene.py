@@ -12,7 +12,8 @@ from torch import Tensor
 
 from text2art.abilities import Annealed
 from text2art.chunks import Chunks
-from text2art.core import Cutouts, Drawer, LookFilter, Loss, View
+from text2art.core import Drawer, LookFilter, Loss, View
+from text2art.looks import Cutouts
 
 
 class Schedule(Protocol):

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from text2art.core import Cutouts, Sight, Window
 from text2art.errors import SettingsError
+from text2art.looks import Cutouts, Sight, Window
 from text2art.media.convert import to_tensor
 from text2art.media.load import load_picture
 from text2art.prompts.regions import Box, Mask, Region

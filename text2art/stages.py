@@ -15,8 +15,9 @@ import torch
 from text2art import loop, starts
 from text2art.abilities import Remembering
 from text2art.checkpoint import optimizer_state, restore_optimizer_, tensors_like, whole
-from text2art.core import Cutouts, Frame
+from text2art.core import Frame
 from text2art.errors import SettingsError
+from text2art.looks import Cutouts
 from text2art.scene import Scene
 from text2art.settings import Settings
 from text2art.stopping import Watch

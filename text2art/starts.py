@@ -12,7 +12,8 @@ from torch import Tensor
 
 from text2art import loop
 from text2art.checkpoint import whole
-from text2art.core import Cutouts, Frame
+from text2art.core import Frame
+from text2art.looks import Cutouts
 from text2art.scene import Scene
 
 _SHARE = 0.1  # of all steps, for the first round of each tryout

@@ -11,11 +11,12 @@ from torch import Tensor
 from text2art import memory, optimizers, parts, registry, schedules, starts
 from text2art.abilities import SeesPatches
 from text2art.chunks import Chunks
-from text2art.core import Canvas, Context, Cutouts, Drawer, Loss
+from text2art.core import Canvas, Context, Drawer, Loss
 from text2art.cutouts.backdrops import Backdrops
 from text2art.errors import SettingsError
 from text2art.guidance import Guidance, sights_of
 from text2art.inits import Init
+from text2art.looks import Cutouts
 from text2art.losses.opacity import OpacityLoss
 from text2art.models import Models, NotedNetworks
 from text2art.overlay import overlay_of

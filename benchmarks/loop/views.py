@@ -10,8 +10,8 @@ from torch import Tensor
 
 from benchmarks.loop.configs import Recipe
 from benchmarks.loop.looks import by_kornia
-from text2art.core import Cutouts
 from text2art.cutouts.recipes import PixraySampler, ViewSampler
+from text2art.looks import Cutouts
 from text2art.options.cutouts import ViewOptions
 
 COUNT, SIZE, SIDE = 32, 224, 256

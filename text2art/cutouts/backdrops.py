@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from text2art.color import over
-from text2art.core import Cutouts, Looks
+from text2art.looks import Cutouts, Looks
 from text2art.runtime import move, stream
 
 _SMOOTH = (1, 2, 4, 8)  # colors along each side that a backdrop runs through: 1 is a plain one
@@ -33,7 +33,7 @@ class Backdrops:
         self._cutouts, self._seed = cutouts, seed
 
     def choose(self, step: int, progress: float, width: int, height: int) -> Looks:
-        """See `core.Cutouts.choose`."""
+        """See `looks.Cutouts.choose`."""
         looks = self._cutouts.choose(step, progress, width, height)
         draw = stream(self._seed, f"backdrop/{step}")
         side = _SMOOTH[int(torch.randint(len(_SMOOTH), (), generator=draw))]
@@ -42,7 +42,7 @@ class Backdrops:
         return _Before(**chosen, backdrop=colors)
 
     def cut(self, image: Tensor, looks: Looks, size: int) -> Tensor:
-        """See `core.Cutouts.cut`."""
+        """See `looks.Cutouts.cut`."""
         if image.shape[1] == 4 and isinstance(looks, _Before):
             behind = F.interpolate(
                 move(looks.backdrop, image), size=image.shape[-2:], mode="bilinear"

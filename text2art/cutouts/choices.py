@@ -34,7 +34,7 @@ class Uniform:
 
 
 def streams_of(seed: int | str, step: int) -> Callable[[str, str], torch.Generator]:
-    """Return what gives the looks of a step their random streams: see `core.Looks`."""
+    """Return what gives the looks of a step their random streams: see `looks.Looks`."""
     return lambda purpose, which: stream(seed, f"{purpose}/{step}/{which}")
 
 

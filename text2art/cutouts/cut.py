@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from text2art.core import Border, Looks
+from text2art.looks import Border, Looks
 from text2art.runtime import move
 
 _COARSE = 4  # colors along each side of what a fading border shows

@@ -7,7 +7,6 @@ import math
 import torch
 from torch import Tensor
 
-from text2art.core import Border, Looks
 from text2art.cutouts.choices import (
     Uniform,
     jitter,
@@ -17,6 +16,7 @@ from text2art.cutouts.choices import (
     streams_of,
 )
 from text2art.cutouts.cut import cut
+from text2art.looks import Border, Looks
 from text2art.options.cutouts import ViewOptions
 from text2art.runtime import stream
 
@@ -36,7 +36,7 @@ class ViewSampler:
         self._seed = seed
 
     def choose(self, step: int, progress: float, width: int, height: int) -> Looks:
-        """See `core.Cutouts.choose`."""
+        """See `looks.Cutouts.choose`."""
         o, n = self._options, self._count
         draw = Uniform(stream(self._seed, f"cutouts/{step}"), n)
         share = o.zoom_start + (o.zoom_end - o.zoom_start) * progress
@@ -72,7 +72,7 @@ class ViewSampler:
         )
 
     def cut(self, image: Tensor, looks: Looks, size: int) -> Tensor:
-        """See `core.Cutouts.cut`."""
+        """See `looks.Cutouts.cut`."""
         return cut(image, looks, size)
 
 
@@ -92,7 +92,7 @@ class PixraySampler:
         self._seed = seed
 
     def choose(self, step: int, progress: float, width: int, height: int) -> Looks:
-        """See `core.Cutouts.choose`."""
+        """See `looks.Cutouts.choose`."""
         n = self._count
         draw = Uniform(stream(self._seed, f"cutouts/{step}"), n)
         zooms = torch.arange(n) < int(0.6 * n)
@@ -129,7 +129,7 @@ class PixraySampler:
         )
 
     def cut(self, image: Tensor, looks: Looks, size: int) -> Tensor:
-        """See `core.Cutouts.cut`."""
+        """See `looks.Cutouts.cut`."""
         return cut(image, looks, size)
 
 

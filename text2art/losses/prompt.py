@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from text2art.core import Perceptor, Sight, View
+from text2art.core import Perceptor, View
+from text2art.looks import Sight
 
 
 @dataclass(frozen=True)
