@@ -4,6 +4,10 @@
 Markdown: the median of wall-clock seconds and of processor seconds, those of all threads and of the
 kernel, which other programs on the machine disturb less. The last row's wall clock stops at the
 first frame; its processor seconds are those of the whole run of one step.
+
+`--loading` measures how long the CLIP models of quality `better` take to load instead, one after
+the other and side by side, from files with random weights of the published shapes (about 800 MB,
+in a temporary folder).
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from collections.abc import Sequence
 from text2art import __version__
 
 PYTHON = sys.executable
+CLIPS = ("RN50", "ViT-B-32", "ViT-B-16")
 CLI = [PYTHON, "-m", "text2art.cli"]
 FIRST = b'"event": "frame"'  # what `draw --json` prints of a frame
 
@@ -40,6 +45,49 @@ def rows(given: argparse.Namespace) -> list[tuple[str, list[str], bool]]:
         ("`import text2art.session`", [PYTHON, "-c", "import text2art.session"], False),
         ("`text2art draw`, to the first frame", [*CLI, *draw], True),
     ]
+
+
+_WRITE = """
+import sys, open_clip, torch
+from safetensors.torch import save_file
+for name in sys.argv[2:]:
+    state = open_clip.create_model(name, pretrained=None).state_dict()
+    halves = {key: t.half() if t.is_floating_point() else t for key, t in state.items()}
+    save_file(halves, f"{sys.argv[1]}/{name}.safetensors")
+"""
+_LOAD = """
+import sys
+from text2art.models import Models
+from text2art.runtime import pick
+import open_clip, text2art.perceptors.open_clip
+import time
+models, wanted = Models(pick()), sys.argv[2:]
+began = time.perf_counter()
+if sys.argv[1] == "beside":
+    models.perceptors(wanted)
+else:
+    for reference in wanted:
+        models.perceptor(reference)
+print(time.perf_counter() - began)
+"""
+
+
+def loading(runs: int) -> None:
+    """Print how long CLIP models take to load; what is imported before does not count."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([PYTHON, "-c", _WRITE, folder, *CLIPS], check=True, capture_output=True)
+        files = [f"{name}@{folder}/{name}.safetensors" for name in CLIPS]
+        print("| what | seconds |\n|---|---:|")
+        cases = [(f"`{name}`", "after", [file]) for name, file in zip(CLIPS, files, strict=True)]
+        cases += [("the three, one after the other", "after", files)]
+        cases += [("the three, side by side", "beside", files)]
+        for title, how, wanted in cases:
+            found = []
+            for _ in range(runs + 1):  # the first time, so that files are in memory
+                command = [PYTHON, "-c", _LOAD, how, *wanted]
+                answer = subprocess.run(command, check=True, capture_output=True, text=True)
+                found.append(float(answer.stdout))
+            print(f"| {title} | {statistics.median(found[1:]):.2f} |", flush=True)
 
 
 def measure(command: Sequence[str], *, first: bool) -> tuple[float, float]:
@@ -76,8 +124,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=int, default=5, help="processes per row")
     parser.add_argument("--perceptor", default="auto")
     parser.add_argument("--drawer", default="pyramid")
+    parser.add_argument("--loading", action="store_true", help="of CLIP models, nothing else")
     given = parser.parse_args(arguments)
     print(f"text2art {__version__}, medians of {given.runs} processes, {os.cpu_count()} cores\n")
+    if given.loading:
+        loading(given.runs)
+        return
     print("| what | seconds | of a processor |\n|---|---:|---:|")
     for title, command, first in rows(given):
         measure(command, first=first)  # so that files are in memory, and compiled

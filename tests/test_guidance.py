@@ -414,7 +414,7 @@ def test_several_subjects_get_a_place_each_of_who_can(prompts: str) -> None:
     assert [loss.weight for loss in losses] == [0.5, 1.0, 1.0]
     # 54 % of 32 pixels, and 12 % more where there is a neighbor.
     assert regions_of(losses) == [(SIZE, SIZE), (SIZE, 22), (SIZE, 22)]
-    laid = "a cat and a dog:0.5 | a cat [0%,0%,54%,100%] | a dog [46%,0%,100%,100%]"
+    laid = "a cat and a dog:0.5 | a cat [0%,4%,54%,96%] | a dog [46%,4%,100%,96%]"
     assert notes == [f"each thing in a place of its own (compose=0: as asked): {laid}"]
     now = view(picture())
     sum(loss(now) for loss in losses)
@@ -760,7 +760,7 @@ def test_the_prompt_command_tells_how_things_are_laid_out(
 
     monkeypatch.setattr("text2art.perceptors.toy.build", build)
     told = cli("prompt", "a cat above a dog ^ a cat", "--perceptor", "toy").out.splitlines()
-    parts = "a cat above a dog:0.5 | a cat [0%,0%,100%,54%] | a dog [0%,46%,100%,100%]"
+    parts = "a cat above a dog:0.5 | a cat [4%,0%,96%,54%] | a dog [4%,46%,96%,100%]"
     drawn = [line for line in told if line.startswith("drawn")]
     assert drawn == [f"drawn, in a square and unless compose is 0, as: {parts}"]
     answer = cli("prompt", "a cat above a dog ^ a cat", "--perceptor", "toy", "--json")

@@ -15,8 +15,9 @@ NAMES = (
     "star", "fire truck", "t shirt", "tea", "moon", "cloud", "bus",
 )  # fmt: skip
 SUBJECTS = {**{name: name for name in NAMES}, "kitten": "cat", "fire engine": "fire truck"}
-LEFT, RIGHT = Box(0, 0, 54, 100), Box(46, 0, 100, 100)
-TOP, BOTTOM = Box(0, 0, 100, 54), Box(0, 46, 100, 100)
+# Halves that reach into each other, no longer than 1.7 times their breadth.
+LEFT, RIGHT = Box(0, 4, 54, 96), Box(46, 4, 100, 96)
+TOP, BOTTOM = Box(4, 0, 96, 54), Box(4, 46, 96, 100)
 SIDES = {"left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM}
 
 
@@ -36,7 +37,12 @@ def arranged(text: str, aspect: float = 1.0) -> list[Prompt] | None:
         ("a cat right of a dog", "a cat", "a dog", "right left"),
         ("a star above a house", "a star", "a house", "top bottom"),
         ("a cat on top of a house", "a cat", "a house", "top bottom"),
+        ("a cat on a tree", "a cat", "a tree", "top bottom"),
+        ("a cat on the tall tree at night", "a cat at night", "the tall tree at night",
+         "top bottom"),
         ("a cat under a tree", "a cat", "a tree", "bottom top"),
+        ("a cat in front of a tree", "a cat", "a tree", "bottom top"),
+        ("a tree behind a cat", "a tree", "a cat", "top bottom"),
         ("a cat on the right and a dog on the left", "a cat", "a dog", "right left"),
         ("a cat on the left of a dog on the right", "a cat", "a dog", "left right"),
         ("a cat with its left paw up and a dog", "a cat with its left paw up", "a dog",
@@ -77,7 +83,10 @@ def test_two_things_in_one_prompt(text: str, first: str, second: str, sides: str
         "cats",
         "a black and white cat",
         "a cat with a dog",
-        "a cat on a tree",
+        "a cat on trees",
+        "a cat on a star background",
+        "a fish on a cat pattern",
+        "a cat on the left side of a big dog wallpaper",
         "a cat, pixel art",
         "a cat and the sea",
         "a blue cat and white dog-ish thing and fishing",
@@ -115,8 +124,8 @@ def test_prompts_of_one_thing_each_are_tied_by_one_of_all() -> None:
     ]
     assert arranged("a cat | a dog", 0.5) == [
         Prompt("a cat and a dog", WHOLE),
-        Prompt("a cat", region=TOP),
-        Prompt("a dog", region=BOTTOM),
+        Prompt("a cat", region=Box(0, 0, 100, 54)),
+        Prompt("a dog", region=Box(0, 46, 100, 100)),
     ]
 
 
@@ -188,7 +197,7 @@ def test_places_are_in_the_picture_and_no_strips(text: str, aspect: float) -> No
         assert 0 <= box.left < box.right <= 100
         assert 0 <= box.top < box.bottom <= 100
         ratio = (box.right - box.left) * aspect / (box.bottom - box.top)
-        assert 1 / 2.2 < ratio < 2.2
+        assert 1 / 1.8 < ratio < 1.8
 
 
 WORDS = st.sampled_from([

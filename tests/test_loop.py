@@ -101,7 +101,7 @@ def test_drawing_lowers_the_loss(models: Models, drawer: str) -> None:
     [
         {},
         {"batches": 3},
-        {"drawer": "pyramid", "prompts": "a pear | an apple_region(0,0,50,50):-0.5"},
+        {"drawer": "pyramid", "prompts": "a pear | an apple [left]:-0.5"},
         {"perceptor": "toy,toy/2:0.5", "chunk": 3},
         {"transparent": True},
     ],

@@ -70,8 +70,6 @@ def _pull(scenes: Sequence[Scene], step: int, steps: int, place: int = 0) -> lis
     """
     frames: list[Frame] = []
     with torch.enable_grad():
-        for scene in scenes[place:]:
-            scene.optimizer.zero_grad(set_to_none=True)
         for number in range(scenes[0].passes):  # one after the other: only one is in memory
             made = _pass(scenes, step, steps, place, number)
             frames = frames or made
@@ -84,6 +82,9 @@ def _pass(scenes: Sequence[Scene], step: int, steps: int, place: int, number: in
     views = [scene.view(step, steps, number=number) for scene in scenes[place:]]
     with seen_together([*lending, *views]):
         seen = [(v, s.terms(v)) for v, s in zip(views, scenes[place:], strict=True)]
+    if not number:
+        for scene in scenes[place:]:
+            scene.optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(torch.stack([t for _, terms in seen for t in terms.values()]).sum())
     return [_frame(view, terms) for view, terms in seen]
 

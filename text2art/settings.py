@@ -172,7 +172,7 @@ class CoreSettings(AskingSettings, MovingSettings, FilingSettings):
     )
     losses: dict[str, float] = _in(
         "guidance",
-        {"smoothness": 0.5, "framing": 0.2},
+        {"smoothness": 0.5, "framing": 0.3},
         "Further losses and their weights, as smoothness:0.5,symmetry:1->vertical; empty for none.",
     )
     filters: str = _in(

@@ -292,7 +292,8 @@ def test_what_is_wrong_is_said_where_it_is(visitor: browser.Visitor) -> None:
     assert page.locator("[data-part=seed] .field-error").is_hidden()
     page.fill("[aria-label^='Palette in words']", "red, blu")
     page.wait_for_selector("[data-part=palette] .problem:has-text('blu')")
-    page.click("button.draw")
+    with page.expect_console_message(lambda message: "422" in message.text):
+        page.click("button.draw")
     page.wait_for_selector("[data-part=palette] .problem")
     assert page.locator("[data-part=palette] .field-error").is_hidden()  # said once is enough
     assert page.locator(".toast").count() == 0

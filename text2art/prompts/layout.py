@@ -17,19 +17,20 @@ from text2art.prompts.regions import Box
 WHOLE = 0.5  # weight of the whole picture's prompt, where each thing's has 1
 MOST = 4  # things that still get a place of their own
 _OVERLAP = 4.0  # percent by which each of two neighbors reaches into the other
-_LONG = 2.0  # times its breadth a place is long at most: in strips, things are drawn twice
+_LONG = 1.7  # times its breadth a place is long at most: in strips, things are drawn twice
 _WIDE = 1.5  # width by height from which three things stand in a row
 
 _ARTICLE = r"(?:an?|the|one|two|three|four|some|my|your|his|her|our|their)"
 # Words between it and the thing; what follows these is beside the thing that a text opens with.
 _BEYOND = r"(?:(?!\b(?:an?|the|with|in|on|at|of|under|over|and an?)\b)[\w'-]+,?\s+){0,5}?"
+_BEHIND = r"(?!\s+(?:background|backdrop|pattern|wallpaper)\b)"  # what is of things is none itself
 _JOINT = re.compile(
     r"(?:\s*,(?:\s*and\b)?|"
     r"\s+(?:and|next\s+to|beside|near|"
     r"(?P<left>(?:(?:to|on|at)\s+the\s+)?left\s+(?:side\s+)?of)|"
     r"(?P<right>(?:(?:to|on|at)\s+the\s+)?right\s+(?:side\s+)?of)|"
-    r"(?P<top>above|over|on\s+top\s+of)|"
-    r"(?P<bottom>below|under|beneath|underneath)))\s+",
+    r"(?P<top>above|over|on\s+top\s+of|behind|on(?=\s+(?:an?|the)\s))|"
+    r"(?P<bottom>below|under|beneath|underneath|in\s+front\s+of)))\s+",
     re.IGNORECASE,
 )
 _PLACED = re.compile(
@@ -168,7 +169,9 @@ def _things(text: str, known: _Known) -> list[_Thing]:
     first = re.compile(rf"\s*(?:{_ARTICLE}\s+)?{_BEYOND}{known.pattern}", re.IGNORECASE)
     if not first.match(text, depicted.end() if depicted else 0):
         return []
-    later = re.compile(rf"(?:{_OF})?(?:{_ARTICLE}\s+{_BEYOND})?{known.pattern}", re.IGNORECASE)
+    later = re.compile(
+        rf"(?:{_OF})?(?:{_ARTICLE}\s+{_BEYOND})?{known.pattern}{_BEHIND}", re.IGNORECASE
+    )
     cuts: list[re.Match[str]] = []
     start = 0
     for joint in _JOINT.finditer(text):
