@@ -212,3 +212,19 @@ def test_a_result_keeps_no_picture_of_a_start_given_up(models: Models) -> None:
     tiny = {key: value for key, value in TOY.items() if key not in ("prompts", "starts")}
     made = {**tiny, "iterations": 20, "display_every": 1, "starts": 4}
     assert len(draw("a red apple", models=models, **made).frames) == 20 - (4 + 2) + 1
+
+
+@pytest.mark.parametrize("every", [1, 3, 10])
+def test_of_starts_side_by_side_one_is_shown(models: Models, every: int) -> None:
+    """Else a preview would flicker between them."""
+    with session(models, starts=4, display_every=every) as running:
+        first = running._play.scenes[0].drawer()
+        shown = [frame for frame in running.frames() if running.shows(frame)]
+    tried = [frame for frame in shown if frame.tryout]
+    assert torch.equal(tried[0].image, first)
+    # Turns of four begin at 0, 4 and 8, turns of two at 12, 14 and 16.
+    turns = {1: [0, 4, 8, 12, 14, 16], 3: [0, 4, 8, 12, 14], 10: [0, 8]}
+    assert [frame.step for frame in tried] == turns[every]
+    assert [frame.step for frame in shown if not frame.tryout] == [
+        *(step for step in range(18, 40) if step % every == 0), 40
+    ]  # fmt: skip

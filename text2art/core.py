@@ -359,6 +359,8 @@ class Frame:
         scores: how well each prompt is met, mean cosine in [-1, 1], detached scalars.
         final: whether this is the result.
         tryout: whether this start may still be given up for a better one.
+        beside: how many starts drawn side by side it stands for where one is shown: the first; 0
+            for the others, else 1.
         filmed: whether films show it.
     """
 
@@ -368,7 +370,15 @@ class Frame:
     scores: Mapping[str, Tensor] = field(default_factory=dict)
     final: bool = False
     tryout: bool = False
+    beside: int = 1
     filmed: bool = True
+
+    def is_due(self, every: int) -> bool:
+        """Whether it is shown when a picture of every so many steps is.
+
+        Of starts drawn side by side it is the first one's: pictures by turns would flicker.
+        """
+        return -self.step % every < self.beside
 
     @property
     def loss(self) -> float:

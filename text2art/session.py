@@ -224,7 +224,7 @@ class Session:
         every = self.settings.display_every
         if frame.final or not every:
             return frame.final
-        return frame.filmed if self._play.animated else frame.step % every == 0
+        return frame.filmed if self._play.animated else frame.is_due(every)
 
     # ---- drawing ---------------------------------------------------------------------------
 

@@ -215,9 +215,9 @@ def _try_beside(
     for made, frame in enumerate(itertools.islice(running, now.steps * count - done), done):
         if trial.step >= now.steps // 2:  # the first ones say where it was, not where it goes
             trial.late.append(torch.stack(list(frame.terms.values())).sum())
-        trial.start = beside[trial.place]
+        trial.start, shown = beside[trial.place], 0 if trial.place else count
         trial.step, trial.place = divmod(made + 1, count)
-        yield trial.start, replace(frame, step=before + made, tryout=True)
+        yield trial.start, replace(frame, step=before + made, tryout=True, beside=shown)
 
 
 def _together(losses: Sequence[Tensor]) -> Tensor:

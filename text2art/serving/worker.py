@@ -133,9 +133,9 @@ class Worker:
                 seen += frame.filmed
                 if film is not None and (frame.final or filmed):
                     film.add(to_pil(frame.image))
-                if frame.final or frame.step % report == 0:
+                if frame.final or frame.is_due(report):
                     self._report(frame, steps, session.settings.seed, record)
-                if every and not frame.final and frame.step % every == 0:
+                if every and not frame.final and frame.is_due(every):
                     path = files.picture(frame.step)
                     yield save_picture(to_pil(frame.image), path)  # no record: it is not finished
         assert last is not None
