@@ -386,6 +386,41 @@ def test_wrong_values_are_one_clear_error(
     assert "\n" not in str(caught.value)
 
 
+@pytest.fixture(scope="module")
+def bytes_of_tryouts(models: Models) -> bytes:
+    """Four starts side by side: one step of each is made, and another of the first two."""
+    from tests.conftest import TOY
+
+    settings = Settings.of(**{**TOY, "iterations": 40, "starts": 4})
+    return broken_off(settings, models, 6).to_bytes()
+
+
+def test_tryouts_are_read_as_they_are_written(bytes_of_tryouts: bytes, models: Models) -> None:
+    tree, _ = tree_of(bytes_of_tryouts)
+    trial = tree["state"]["play"]["trial"]
+    assert (trial["step"], trial["place"], trial["start"], trial["most"]) == (1, 2, 1, 4)
+    assert len(trial["late"]) == 2
+    resume(bytes_of_tryouts, models)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("turn", 7), ("left", [0, 1, 2]), ("left", [0, 1, 2, 2]), ("left", [0, 1, 2, 4]),
+        ("first", 1), ("first", 4), ("step", 4), ("step", -1), ("place", 4), ("place", "1"),
+        ("start", 4), ("start", None), ("most", 0), ("most", 5), ("most", 1), ("late", []),
+        ("losses", [{"tensor": "0"}]), ("late", ["x", "y"]),
+    ],
+)  # fmt: skip
+def test_tryouts_that_cannot_be_are_refused(
+    key: str, value: Any, bytes_of_tryouts: bytes, models: Models
+) -> None:
+    tree, tensors = tree_of(bytes_of_tryouts)
+    tree["state"]["play"]["trial"][key] = value
+    with pytest.raises(CheckpointError, match="damaged"):
+        resume(file_of(tree, tensors), models)
+
+
 def test_wrong_shapes_are_refused(bytes_of_one: bytes, models: Models) -> None:
     tree, tensors = tree_of(bytes_of_one)
     name = max(tensors, key=lambda n: tensors[n].numel())

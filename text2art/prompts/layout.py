@@ -23,7 +23,9 @@ _WIDE = 1.5  # width by height from which three things stand in a row
 _ARTICLE = r"(?:an?|the|one|two|three|four|some|my|your|his|her|our|their)"
 # Words between it and the thing; what follows these is beside the thing that a text opens with.
 _BEYOND = r"(?:(?!\b(?:an?|the|with|in|on|at|of|under|over|and an?)\b)[\w'-]+,?\s+){0,5}?"
-_BEHIND = r"(?!\s+(?:background|backdrop|pattern|wallpaper)\b)"  # what is of things is none itself
+_NO_GROUND = (
+    r"(?!\s+(?:background|backdrop|pattern|wallpaper)\b)"  # what is of things is none itself
+)
 _JOINT = re.compile(
     r"(?:\s*,(?:\s*and\b)?|"
     r"\s+(?:and|next\s+to|beside|near|"
@@ -170,7 +172,7 @@ def _things(text: str, known: _Known) -> list[_Thing]:
     if not first.match(text, depicted.end() if depicted else 0):
         return []
     later = re.compile(
-        rf"(?:{_OF})?(?:{_ARTICLE}\s+{_BEYOND})?{known.pattern}{_BEHIND}", re.IGNORECASE
+        rf"(?:{_OF})?(?:{_ARTICLE}\s+{_BEYOND})?{known.pattern}{_NO_GROUND}", re.IGNORECASE
     )
     cuts: list[re.Match[str]] = []
     start = 0
