@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks import launches
 from benchmarks.loop import __main__ as command
 from benchmarks.loop import looks, peaks, table, views
 from benchmarks.loop.ancestor import Ancestor
@@ -441,6 +442,17 @@ def test_a_worker_that_ends_is_told() -> None:
         Plan("cpu", tiny=True).worker("nobody", "") as worker,
     ):
         worker.ask("step", count=1)
+
+
+def test_networks_launch_little_as_graphs(capfd: pytest.CaptureFixture[str]) -> None:
+    for name in ("vqgan-256-b32-32", "vqgan-256-b32-32-half"):
+        plain = launches.operations(name, with_graphs=False, tiny=True)
+        graphed = launches.operations(name, with_graphs=True, tiny=True)
+        assert 150 < graphed < 0.5 * plain
+    launches.main(["--config", "toy-normal-pyramid"])  # whose networks are no graphs
+    row = capfd.readouterr().out.splitlines()[-1].split("|")
+    assert row[1].strip() == "`toy-normal-pyramid`"
+    assert row[2] == row[3]
 
 
 def test_the_table_needs_no_torch() -> None:

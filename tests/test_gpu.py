@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import functional as F
 
-from text2art import registry
+from text2art import graphs, registry
 from text2art.chunks import see_in_chunks
 from text2art.core import Frame
 from text2art.cutouts.cut import cut
@@ -68,13 +70,56 @@ def test_a_run_can_be_cancelled_and_another_started(models: Models) -> None:
     assert drawn(models, iterations=3).final
 
 
+# ---- graphs, and never waiting -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reference", ["starter", "ViT-B-32@random", "RN50@random"])
+def test_perceptors_are_the_same_as_graphs(models: Models, reference: str) -> None:
+    perceptor: Any = models.perceptor(reference)
+    target = perceptor.read(["a red apple"])
+    for turn in range(graphs.AFTER + 3):
+        leaf = random_crops(6, perceptor.size, seed=turn).requires_grad_()
+        seen, plain = perceptor.see(leaf), perceptor._looked(leaf)
+        assert (seen * plain).sum(-1).min() > 0.9999
+        pulled, other = (
+            torch.autograd.grad((embedded @ target.T).sum(), leaf)[0].flatten()
+            for embedded in (seen, plain)
+        )
+        assert F.cosine_similarity(pulled, other, dim=0) > 0.999
+    assert perceptor._look._graphs
+
+
+def test_drawings_are_the_same_with_graphs(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"drawer": "vqgan", "iterations": 40, "cuts": 12}
+    with_graphs = drawn(models, **settings)
+    monkeypatch.setenv("TEXT2ART_GRAPHS", "0")
+    assert with_graphs.score == pytest.approx(
+        drawn(Models(pick("cuda")), **settings).score, abs=0.1
+    )
+
+
+@pytest.mark.parametrize("drawer", sorted(registry.components("drawers")))
+def test_no_step_waits_for_the_device(models: Models, drawer: str) -> None:
+    settings = Settings.of(**{**DRAFT, "drawer": drawer, "iterations": 60, "starts": 1})
+    with Session(settings, models=models) as session:
+        frames = session.frames()
+        for _ in range(13):  # graphs are there by now, and no tenth of the run ends soon
+            next(frames)
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            for _ in range(4):
+                next(frames)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+
 # ---- memory ------------------------------------------------------------------------------------
 
 LARGE = {"perceptor": "ViT-B-32@random", "drawer": "pixel", "iterations": 3, "starts": 1}
 
 
-def random_crops(n: int, size: int) -> torch.Tensor:
-    return torch.rand(n, 3, size, size, generator=torch.Generator().manual_seed(2)).cuda()
+def random_crops(n: int, size: int, seed: int = 2) -> torch.Tensor:
+    return torch.rand(n, 3, size, size, generator=torch.Generator().manual_seed(seed)).cuda()
 
 
 def test_chunks_pull_the_same(models: Models) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from text2art.palettes.colors import TO_LAB, TO_LMS
+from text2art.runtime import placed
 
 # Square root of the covariance of natural images' RGB, as in lucid (Olah et al., "Feature
 # Visualization", Distill 2017): its columns are lightness, red-cyan and green-violet axes.
@@ -49,14 +50,14 @@ def oklab(rgb: Tensor) -> Tensor:
     Near black the curve is bounded away from zero, where a cube root has no finite gradient.
     """
     linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb.clamp(min=0) + 0.055) / 1.055) ** 2.4)
-    cones = (linear @ rgb.new_tensor(TO_LMS).T).clamp(min=1e-6)
-    return cones ** (1 / 3) @ rgb.new_tensor(TO_LAB).T
+    cones = (linear @ placed(TO_LMS, rgb).T).clamp(min=1e-6)
+    return cones ** (1 / 3) @ placed(TO_LAB, rgb).T
 
 
 def from_oklab(lab: Tensor) -> Tensor:
     """Take Oklab to sRGB in [0, 1], along the last dimension; what sRGB lacks is clamped."""
-    cones = (lab @ lab.new_tensor(_FROM_LAB).T) ** 3
-    linear = cones @ lab.new_tensor(_FROM_LMS).T
+    cones = (lab @ placed(_FROM_LAB, lab).T) ** 3
+    linear = cones @ placed(_FROM_LMS, lab).T
     curve = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
     return clamp_with_gradient(torch.where(linear <= 0.0031308, 12.92 * linear, curve))
 

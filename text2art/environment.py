@@ -3,8 +3,8 @@
 `TEXT2ART_HOME` is where things are kept (default: the user's data folder), `TEXT2ART_OFFLINE=1`
 forbids the network, `TEXT2ART_ALLOW_PRIVATE_URLS=1` allows pictures from private addresses,
 `TEXT2ART_PRELOAD` names what a server loads before its first request.
-(`TEXT2ART_DEVICE` and `TEXT2ART_DTYPE` are read by `runtime.py`.) Everything that decides a picture
-is a setting instead.
+(`TEXT2ART_DEVICE`, `TEXT2ART_DTYPE` and `TEXT2ART_GRAPHS` are read by `runtime.py`.) Everything
+that decides a picture is a setting instead.
 """
 
 from __future__ import annotations

@@ -130,8 +130,14 @@ _CLASSES: Mapping[str, Callable[..., Optimizer]] = {
 }
 
 
+# Those whose update of all parameters torch has as one kernel.
+_FUSED = frozenset(("Adam", "AdamW"))
+
+
 def make(name: str, groups: list[ParamGroup]) -> Optimizer:
     """Return the optimizer of a name for a drawer's groups, each at its own rate."""
+    if name in _FUSED and all(p.is_cuda for group in groups for p in group["params"]):
+        return _CLASSES[name](groups, fused=True)
     return _CLASSES[name](groups)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -165,12 +166,61 @@ def freeze(module: nn.Module) -> nn.Module:
 
 def move(tensor: Tensor, like: Tensor) -> Tensor:
     """Return `tensor` on the device of `like`, without waiting for the copy."""
+    if like.is_cuda and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()  # else the copy waits for what the device has still to do
     return tensor.to(like.device, non_blocking=True)
+
+
+def placed(numbers: Sequence[Any], like: Tensor) -> Tensor:
+    """Return numbers as a tensor of the type and on the device of `like`, without waiting.
+
+    `like.new_tensor` waits until the device has done all it was given.
+    """
+    return move(torch.tensor(numbers, dtype=like.dtype), like)
 
 
 def on_device_of(tensor: Tensor) -> AbstractContextManager[object]:
     """Return a context in which kernels are started on the device of `tensor`, if it is CUDA."""
     return torch.cuda.device(tensor.device) if tensor.is_cuda else nullcontext()
+
+
+class CudaGraphs:
+    """Records works on a CUDA device as CUDA graphs: a `graphs.Recorder`."""
+
+    _SPARE = 0.4  # of the device's memory: graphs keep theirs, whatever else needs some
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+
+    def has_room(self) -> bool:
+        """Whether so much memory is free that a graph may keep some."""
+        _, total = torch.cuda.mem_get_info(self._device)
+        return (free_memory(self._device) or 0) >= self._SPARE * total
+
+    def record(self, *works: Callable[[], None]) -> list[Callable[[], None]]:
+        """Do works in turn, then record each of them; return what repeats them."""
+        with torch.cuda.device(self._device):
+            room = torch.cuda.graph_pool_handle()
+            side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):  # kernels are loaded and chosen at their first call
+                for work in works:
+                    work()
+            torch.cuda.current_stream().wait_stream(side)
+            graphs = [torch.cuda.CUDAGraph() for _ in works]
+            for graph, work in zip(graphs, works, strict=True):
+                # Other threads may allocate meanwhile; one stream, for gradients follow it.
+                with torch.cuda.graph(
+                    graph, pool=room, stream=side, capture_error_mode="thread_local"
+                ):
+                    work()
+        return [graph.replay for graph in graphs]
+
+
+def recorder(device: torch.device) -> CudaGraphs | None:
+    """Return what records graphs on a device; None where nothing does, or TEXT2ART_GRAPHS is 0."""
+    wanted = os.environ.get("TEXT2ART_GRAPHS", "").strip().lower() not in ("0", "off", "false")
+    return CudaGraphs(device) if wanted and device.type == "cuda" else None
 
 
 # What other allocators say in a plain RuntimeError: those of the CPU, of C++, of oneDNN (it gives

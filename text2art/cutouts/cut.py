@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from text2art.looks import Border, Looks
-from text2art.runtime import move
+from text2art.runtime import move, placed
 
 _COARSE = 4  # colors along each side of what a fading border shows
 _ROOM = 64  # pixels by which the looks' places in a step's noise differ at most, per axis
@@ -39,7 +39,7 @@ def cut(image: Tensor, looks: Looks, size: int) -> Tensor:
 
     # From the picture to a look's box of the atlas, straight away: one division, one clamp.
     box = move(boxes[level], image)[:, None, None]  # (N, 1, 1, 4): left, top, width, height
-    extent = torch.tensor(atlas.shape[:-3:-1], dtype=torch.float32, device=image.device)
+    extent = placed(atlas.shape[:-3:-1], image)
     center, half = (2 * box[..., :2] + box[..., 2:]) / extent - 1, box[..., 2:] / extent
     grid = project(matrices, size, center, half)  # (N, S, S, 2)
     cover = _cover(grid, looks.border, (center, half), (width, height), spread)
@@ -57,7 +57,7 @@ def cut(image: Tensor, looks: Looks, size: int) -> Tensor:
         crops = beyond + (crops - beyond) * cover
     color = move(looks.color, image)
     crops = torch.baddbmm(color[:, :, 3:], color[:, :, :3], crops).reshape(n, 3, size, size)
-    return crops.add_(move(_noise(looks, size), image))
+    return crops.add_(_noise(looks, size, image))
 
 
 def _mirrored(grid: Tensor, border: Tensor, center: Tensor, half: Tensor) -> Tensor:
@@ -104,7 +104,7 @@ def _cover(
     softness = move(spread[rows], grid)[:, None, None, None]
     rows = move(rows, grid)
     center, half = (side[rows] for side in box)
-    sides = torch.tensor(picture, dtype=torch.float32, device=grid.device)
+    sides = placed(picture, grid)
     # How many of a look's pixels it is from the picture's edge, along each axis.
     scale = sides / (2 * softness)
     edge = scale - (grid[rows] - center).abs_() * (scale / half)
@@ -116,7 +116,7 @@ def _cover(
     return cover.reshape(n, 1, size * size)
 
 
-def _noise(looks: Looks, size: int) -> Tensor:
+def _noise(looks: Looks, size: int, like: Tensor) -> Tensor:
     """Return each look's noise `(N, 3, S, S)`: the same field, seen at another place by each look.
 
     A field a little larger than a look takes a fraction of the random numbers that a field per look
@@ -125,9 +125,10 @@ def _noise(looks: Looks, size: int) -> Tensor:
     n = len(looks.matrices)
     draw = looks.stream("noise", str(size))
     field = torch.randn(3, size + _ROOM, size + _ROOM, generator=draw)
-    places = torch.randint(_ROOM + 1, (n, 2), generator=draw).tolist()
-    seen = [field[:, top : top + size, left : left + size] for top, left in places]
-    return torch.stack(seen).mul_(looks.noise[:, None, None, None])
+    top, left = move(torch.randint(_ROOM + 1, (n, 2), generator=draw), like).unbind(1)
+    # Taken apart on the device: the field alone is copied there, not what every look sees of it.
+    everywhere = move(field, like).unfold(1, size, 1).unfold(2, size, 1).permute(1, 2, 0, 3, 4)
+    return everywhere[top, left].mul_(move(looks.noise, like)[:, None, None, None])
 
 
 def project(

@@ -18,6 +18,7 @@ from text2art.drawers.layers import GAIN, Layers, squash, unsquash
 from text2art.drawers.tones import Ramps, Tones, starting_colors
 from text2art.errors import SettingsError
 from text2art.options.drawers import PixelOptions
+from text2art.runtime import move
 
 _MOST_NUMBERS = 16_000_000  # cells times colors of a hard palette
 _SURE = 8.0  # logits by which `fit_` prefers the right color
@@ -112,7 +113,7 @@ class HardPaint(Paint):
             return
         stream = self._draw(f"pixel/gumbel/{progress:.9f}")
         uniform = torch.rand(self._noise.shape, generator=stream).clamp(1e-6, 1 - 1e-6)
-        self._noise.copy_(-torch.log(-torch.log(uniform)) * loud)
+        self._noise.copy_(move(-torch.log(-torch.log(uniform)) * loud, self._noise))
 
     def forward(self) -> Tensor:
         """See `Paint.forward`."""

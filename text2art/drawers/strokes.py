@@ -9,6 +9,7 @@ from torch import Tensor
 from text2art.core import Canvas
 from text2art.drawers.vector import Paths, VectorDrawer, Ways, stage_of
 from text2art.options.drawers import ClipdrawOptions, LineOptions
+from text2art.runtime import move, placed
 
 _STEP = 0.1  # CLIPDraw: a control point is at most half of this from the last one, by axis
 
@@ -111,8 +112,8 @@ class LineDrawer(VectorDrawer):
     def project_(self) -> None:
         """See `core.Drawer.project_`; the ends of curves stay on the paper."""
         super().project_()
-        ends = ~self._inner.repeat(len(self._segments)).to(self.points.device)
-        size = self.points.new_tensor(self._size)
+        ends = ~move(self._inner.repeat(len(self._segments)), self.points)
+        size = placed(self._size, self.points)
         kept = torch.minimum(self.points.clamp(min=0), size)
         self.points.copy_(torch.where(ends[:, None], kept, self.points))
 

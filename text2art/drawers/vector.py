@@ -17,6 +17,7 @@ from text2art.color import Snap, premultiplied, taken
 from text2art.core import Canvas, Drawer, ParamGroup
 from text2art.media.svg import Drawing, document, scene_drawing
 from text2art.raster import Scene, render
+from text2art.runtime import move, placed
 
 CRISP = 0.75  # of the run is over when edges are as sharp as they get
 GROWN = 0.4  # of the run is over when the last paths come in
@@ -177,7 +178,7 @@ class VectorDrawer(Drawer):
     @torch.no_grad()
     def project_(self) -> None:
         """See `core.Drawer.project_`."""
-        size = self.points.new_tensor(self._size)
+        size = placed(self._size, self.points)
         low, high = -_MARGIN * size, (1 + _MARGIN) * size
         self.points.copy_(torch.maximum(torch.minimum(self.points, high), low))
         self.widths.clamp_(*self._ways.widths)
@@ -214,14 +215,14 @@ class VectorDrawer(Drawer):
 
     def _move_(self, centers: Tensor, paths: Tensor) -> None:
         """Move some paths, as they are, to their place among all `centers`, `(n, 2)` in pixels."""
-        away = centers.to(self.points) - self._per_path(self.points)
+        away = move(centers.to(self.points.dtype), self.points) - self._per_path(self.points)
         shift = torch.zeros_like(away)
         shift[paths] = away[paths]
         self.points.add_(shift[self._path_of_point])
 
     def _per_path(self, values: Tensor) -> Tensor:
         """Return the mean over each path's points, `(n, C)` from `(P, C)`."""
-        count = torch.diff(self._offsets).to(values)
+        count = move(torch.diff(self._offsets).to(values.dtype), values)
         sums = values.new_zeros(len(count), values.shape[1])
         return sums.index_add_(0, self._path_of_point, values) / count[:, None]
 
@@ -231,7 +232,7 @@ class VectorDrawer(Drawer):
         Returns:
             the means of all paths, `(n, 3 or 4)`.
         """
-        at = 2 * self.points / self.points.new_tensor(self._size) - 1
+        at = 2 * self.points / placed(self._size, self.points) - 1
         found = F.grid_sample(
             picture, at[None, None], mode="bilinear", padding_mode="border", align_corners=False
         )

@@ -17,7 +17,7 @@ from text2art.drawers.pyramid import PyramidDrawer
 from text2art.errors import WeightsMissing
 from text2art.nets.vqgan import Vqgan, load_vqgan
 from text2art.options.drawers import PyramidOptions, VqganOptions
-from text2art.runtime import is_large, network_dtype
+from text2art.runtime import is_large, move, network_dtype
 from text2art.weights import catalog
 
 _STARTER = ("", "starter")  # names of the VQGAN that ships
@@ -100,7 +100,7 @@ class Logits(nn.Module):
     def project_(self) -> None:
         """Draw new noise. Any preferences are valid."""
         uniform = torch.rand(self.values.shape, generator=self._draw).clamp(1e-9, 1 - 1e-7)
-        self._noise.copy_(-(-uniform.log()).log())
+        self._noise.copy_(move(-(-uniform.log()).log(), self._noise))
 
     @torch.no_grad()
     def _preferences(self, latents: Tensor) -> Tensor:

@@ -9,6 +9,8 @@ from PIL import ImageColor
 from torch import Tensor
 from torch.nn import functional as F
 
+from text2art.runtime import placed
+
 VIEW = 224  # pixels: the short side at which pixray measured differences, that of CLIP's input
 _TINY = 1e-8
 
@@ -46,4 +48,4 @@ def blur(image: Tensor, kernel: int, std: float) -> Tensor:
 def color_of(text: str, like: Tensor) -> Tensor:
     """Return a color as `(1, 3, 1, 1)` in [0, 1], of the type and device of `like`."""
     levels = ImageColor.getrgb(text)[:3]
-    return like.new_tensor(levels).view(1, 3, 1, 1) / 255
+    return placed(levels, like).view(1, 3, 1, 1) / 255

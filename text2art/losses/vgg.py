@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from text2art.errors import WeightsCorrupt
+from text2art.runtime import placed
 from text2art.weights import catalog
 from text2art.weights.safe import read_state_dict
 
@@ -61,7 +62,7 @@ class Vgg(nn.Module):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Return the rectified first convolution of each block, for `(1, 3, H, W)` in [0, 1]."""
-        mean, std = (image.new_tensor(v).view(1, 3, 1, 1) for v in (_MEAN, _STD))
+        mean, std = (placed(v, image).view(1, 3, 1, 1) for v in (_MEAN, _STD))
         x = (image - mean) / std
         features = []
         for i, (weight, bias) in enumerate(zip(self._weights, self._biases, strict=True)):

@@ -18,8 +18,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from text2art.errors import WeightsCorrupt, WeightsMissing
+from text2art.graphs import Function, graphed
 from text2art.nets.vqgan_blocks import Decoder, Encoder
 from text2art.nets.vqgan_config import VqganConfig as VqganConfig
+from text2art.runtime import recorder
 from text2art.weights import catalog
 from text2art.weights.configs import config_beside, embedded, read_config
 from text2art.weights.safe import read_state_dict
@@ -100,6 +102,7 @@ class Vqgan(nn.Module):
         self.quant_conv = nn.Conv2d(config.z_channels, config.embed_dim, 1)
         self.post_quant_conv = nn.Conv2d(config.embed_dim, config.z_channels, 1)
         self._dtype: torch.dtype | None = None  # of a decoder that is settled
+        self._draw: Function = self._decoded
 
     @property
     def codebook(self) -> Tensor:
@@ -117,6 +120,9 @@ class Vqgan(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Map latents (B, embed_dim, h, w) to pictures (B, 3, f h, f w), about in [-1, 1]."""
+        return self._draw(z)
+
+    def _decoded(self, z: Tensor) -> Tensor:
         h: Tensor = self.post_quant_conv(z)
         if self._dtype is None:
             out: Tensor = self.decoder(h)
@@ -134,6 +140,7 @@ class Vqgan(nn.Module):
             self.decoder.settle_()
             self.decoder.to(dtype)
             self._dtype = dtype
+            self._draw = graphed(self._decoded, recorder(self.codebook.device))
 
 
 def vqgan_from(config: VqganConfig, state: Mapping[str, Tensor]) -> Vqgan:

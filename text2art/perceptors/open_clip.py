@@ -24,6 +24,7 @@ from torch.overrides import TorchFunctionMode
 
 from text2art.core import Perceptor
 from text2art.errors import MissingExtra, UnknownComponent, WeightsCorrupt, WeightsMissing
+from text2art.graphs import graphed
 from text2art.nets.towers import ClassTokenTransformer, lean_
 from text2art.perceptors.cut import cut_notice
 from text2art.perceptors.reference import (
@@ -34,7 +35,7 @@ from text2art.perceptors.reference import (
     trained_with_quick_gelu,
     weight_file,
 )
-from text2art.runtime import Runtime, freeze, stream
+from text2art.runtime import Runtime, freeze, recorder, stream
 from text2art.weights import catalog
 from text2art.weights.safe import read_state_dict
 
@@ -83,19 +84,24 @@ class OpenClipPerceptor:
         self._device = runtime.device
         self._mean = torch.tensor(mean).view(1, 3, 1, 1).to(runtime.device)
         self._std = torch.tensor(std).view(1, 3, 1, 1).to(runtime.device)
+        self._look = graphed(self._looked, recorder(runtime.device))
 
     def see(self, crops: Tensor) -> Tensor:
         """See `core.Perceptor.see`."""
-        return F.normalize(self._embed(self._normalized(crops)).float(), dim=-1)
+        return self._look(self._fitting(crops))
 
     def see_patches(self, crops: Tensor, kept: Tensor) -> Tensor:
         """See `abilities.SeesPatches.see_patches`."""
-        return F.normalize(self._embed(self._normalized(crops), kept).float(), dim=-1)
+        return self._look(self._fitting(crops), kept)
 
-    def _normalized(self, crops: Tensor) -> Tensor:
+    def _fitting(self, crops: Tensor) -> Tensor:
         if crops.shape[1:] != (3, self.size, self.size):
             raise ValueError(f"{self.name} sees (N, 3, {self.size}, {self.size}): {crops.shape}")
-        return ((crops - self._mean) / self._std).to(self._dtype)
+        return crops
+
+    def _looked(self, crops: Tensor, *kept: Tensor) -> Tensor:
+        normalized = ((crops - self._mean) / self._std).to(self._dtype)
+        return F.normalize(self._embed(normalized, *kept).float(), dim=-1)
 
     @torch.no_grad()
     def read(self, texts: Sequence[str]) -> Tensor:

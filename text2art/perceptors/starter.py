@@ -16,11 +16,12 @@ from torch.nn import functional as F
 
 from text2art.core import Perceptor
 from text2art.errors import WeightsCorrupt
+from text2art.graphs import graphed
 from text2art.nets.byte_pairs import byte_pairs
 from text2art.nets.crew import Crew
 from text2art.nets.starter import StarterCLIP, load_starter, tower_stems
 from text2art.perceptors.cut import cut_notice
-from text2art.runtime import Runtime, freeze
+from text2art.runtime import Runtime, freeze, recorder
 from text2art.weights import catalog
 
 _WORD = re.compile(r"[^\W\d_]+|\d+")
@@ -86,11 +87,15 @@ class StarterPerceptor:
         self._eyes = [self._eye(net) for net in nets]
         cores = torch.get_num_threads() if runtime.device.type == "cpu" else 1
         self._crew = Crew(min(cores, _PIECES * len(nets)))
+        self._look = graphed(self._looked, recorder(runtime.device))
 
     def see(self, crops: Tensor) -> Tensor:
         """See `core.Perceptor.see`."""
         if crops.shape[1:] != (3, self.size, self.size):
             raise ValueError(f"{self.name} sees (N, 3, {self.size}, {self.size}): {crops.shape}")
+        return self._look(crops)
+
+    def _looked(self, crops: Tensor) -> Tensor:
         # Channels last: convolutions are a fifth quicker on a CPU, pools ten times.
         crops = crops.contiguous(memory_format=torch.channels_last)
         return _beside(self._crew.see(self._eyes, crops))

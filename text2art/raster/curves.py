@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from text2art.raster.scene import FAR, Layout, Scene
+from text2art.runtime import move
 
 # How far, in pixels, a polyline may be from its curve, and the most lines of a segment.
 TOLERANCE = 0.05
@@ -159,4 +160,4 @@ def _limit(values: Tensor, low: float, high: float) -> Tensor:
 
 
 def _index(index: NDArray[np.int64], like: Tensor) -> Tensor:
-    return torch.from_numpy(index).to(like.device, non_blocking=True)
+    return move(torch.from_numpy(index), like)
