@@ -15,7 +15,7 @@ from text2art.color import oklab
 from text2art.core import Canvas, Drawer
 from text2art.drawers.fft import FftDrawer
 from text2art.drawers.lattice import Shape
-from text2art.drawers.layers import Layers
+from text2art.drawers.layers import Layers, squash
 from text2art.drawers.pixel import PixelDrawer
 from text2art.drawers.pyramid import PyramidDrawer
 from text2art.media.convert import to_pil
@@ -150,6 +150,16 @@ def test_fitting_a_plain_picture_is_finite() -> None:
 
 
 # ---- layers ------------------------------------------------------------------------------------
+
+
+def test_starts_are_faint_blobs_of_color_evenly_made() -> None:
+    """Faint enough to go anywhere, and far enough apart to go different ways."""
+    starts = [Layers(128, 128, stream(seed, "layers")) for seed in range(24)]
+    drawn = torch.cat([squash(layers.total()) for layers in starts]).detach()
+    coarse = torch.nn.functional.avg_pool2d(drawn, 16)
+    assert 0.06 < float(coarse.std(dim=0).mean()) < 0.14  # of one place, from start to start
+    speckles = drawn - torch.nn.functional.avg_pool2d(drawn, 5, 1, 2, count_include_pad=False)
+    assert float(speckles.std()) < 0.01
 
 
 def test_layers_double_up_to_the_finest() -> None:

@@ -19,6 +19,7 @@ from text2art.models import Models
 from text2art.perceptors import open_clip as ours
 from text2art.perceptors import starter
 from text2art.runtime import Runtime, pick, recorder, stream
+from text2art.serving.preload import rehearse
 from text2art.session import Session
 from text2art.settings import Settings
 
@@ -283,3 +284,22 @@ def test_a_drawing_is_the_same_with_graphs(
     for module in ("perceptors.starter", "nets.vqgan"):
         monkeypatch.setattr(f"text2art.{module}.recorder", lambda _: None)
     assert same(found, draw())
+
+
+def test_a_rehearsal_records_what_a_drawing_needs(
+    tape: Tape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings.of(
+        prompts="a red apple", perceptor="starter", size="32x32", iterations=80, cuts=3, starts=4,
+        seed=1,
+    )  # fmt: skip
+    models = Models(Runtime(pick("cpu").device))
+    rehearse(models, settings)  # nothing to record here
+    assert not tape.count
+    monkeypatch.setattr("text2art.serving.preload.recorder", lambda _: tape)
+    rehearse(models, settings)
+    # Looks at four starts, at the two that are left, and at the one: forward and backward.
+    assert tape.count == 2 * 3
+    with Session(settings, models=models) as session:
+        assert list(session.frames())[-1].final
+    assert tape.count == 2 * 3

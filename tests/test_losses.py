@@ -158,18 +158,27 @@ def test_framing_tells_what_the_edge_cuts_off() -> None:
     assert framing(disc(64, 64, 0.0, 0.0)) == pytest.approx(2.0, abs=0.05)  # once on two sides
     image = disc(64, 64, 0.5, 0.0)
     by_hand = np.asarray(image[0, 0]).reshape(32, 2, 32, 2).mean((1, 3))
-    sides = (by_hand[0], by_hand[-1], by_hand[:, 0], by_hand[:, -1])
-    steps = np.abs(np.concatenate([np.diff(side) for side in sides]))
+    pairs = (by_hand[0] - by_hand[-1], by_hand[:, 0] - by_hand[:, -1])
+    steps = np.abs(np.concatenate([np.diff(pair) for pair in pairs]))
     gentle = steps < 0.03  # Huber's function
     by_hand = np.where(gentle, steps**2 / 0.06, steps - 0.015)
     assert cut == pytest.approx(float(by_hand.sum()))
 
 
-def test_framing_lets_a_ground_change_gently() -> None:
+def test_framing_lets_grounds_and_horizons_pass() -> None:
     """Else a ground of two colors is framed by one: descent evens out the edge alone."""
     ground = torch.linspace(0, 1, 64).expand(1, 3, 64, 64)
     step = (ground > 0.5).float()
-    assert framing(step) == pytest.approx(2 * (1 - 0.015), rel=1e-3)  # along two sides
+    for passed in (ground, step, step.transpose(2, 3)):
+        assert framing(passed) == 0.0
+    slanted = torch.where(torch.arange(64)[:, None] < 20, step, step.roll(24, -1))
+    assert framing(slanted) > 1.5  # it passes the two sides at different places
+
+
+def test_framing_counts_gentle_changes_by_their_squares() -> None:
+    across, down = torch.linspace(0, 1, 64), torch.linspace(1, 0, 64)[:, None]
+    ground = (across * down).expand(1, 3, 64, 64)  # two sides change, the opposite ones do not
+    step = ((across > 0.5) & (down > 0.5)).float().expand(1, 3, 64, 64)
     assert framing(ground) > framing(0.5 * ground) == pytest.approx(framing(0.25 * ground) * 4)
     assert framing(0.25 * ground) < 0.2 * framing(0.25 * step)
 

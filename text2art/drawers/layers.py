@@ -12,6 +12,10 @@ from text2art.color import opacity, opacity_logits
 from text2art.core import ParamGroup
 
 GAIN = 4.0  # logits per unit of a layer: brings Adam's usual rates to colors
+# Standard deviations of a start. Coarse layers begin with faint blobs of color: from nearly even
+# gray all starts went the same way, "a yellow square on a purple background" never yellow. Fine
+# ones begin nearly even: what the gradient does not touch would stay speckled.
+_COARSE, _BLOBS, _FINE = 8, 0.06, 0.02
 
 
 class Layers(nn.Module):
@@ -48,9 +52,8 @@ class Layers(nn.Module):
             (max(1, round(n * rows / short)), max(1, round(n * columns / short)))
             for n in self._scales
         ]
-        # Fine layers start nearly even: what the gradient does not touch would stay speckled.
         self.grids = nn.ParameterList(
-            nn.Parameter(0.02 * min(1, 8 / n) * torch.randn(1, channels, h, w, generator=draw))
+            nn.Parameter(_spread(n) * torch.randn(1, channels, h, w, generator=draw))
             for n, (h, w) in zip(self._scales, shapes, strict=True)
         )
 
@@ -87,6 +90,11 @@ class Layers(nn.Module):
         halves = enlarge(total, rows, 2 * columns).reshape(1, -1, rows, columns, 2)
         parity = torch.arange(rows, device=grid.device) % 2
         return torch.where(parity[:, None] == 0, halves[..., 0], halves[..., 1])
+
+
+def _spread(cells: int) -> float:
+    """Return the standard deviation of a layer's start, by its cells along the short side."""
+    return _BLOBS if cells <= _COARSE else _FINE * _COARSE / cells
 
 
 def enlarge(grid: Tensor, height: int, width: int) -> Tensor:

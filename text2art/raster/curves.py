@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from text2art.raster.scene import FAR, Layout, Scene
-from text2art.runtime import move
 
 # How far, in pixels, a polyline may be from its curve, and the most lines of a segment.
 TOLERANCE = 0.05
@@ -160,4 +159,5 @@ def _limit(values: Tensor, low: float, high: float) -> Tensor:
 
 
 def _index(index: NDArray[np.int64], like: Tensor) -> Tensor:
-    return move(torch.from_numpy(index), like)
+    # Not by way of pinned memory, as `runtime.move`: a CUDA graph reads it again at each replay.
+    return torch.from_numpy(index).to(like.device, non_blocking=True)

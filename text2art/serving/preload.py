@@ -1,13 +1,15 @@
-"""What `TEXT2ART_PRELOAD` names, loaded before the first request comes."""
+"""What is made ready before the first request comes: models, and on CUDA the graphs of networks."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+from text2art import graphs
 from text2art.errors import SettingsError, Text2ArtError, UnknownComponent, did_you_mean
 from text2art.models import Models
 from text2art.presets import PRESETS
+from text2art.runtime import recorder
 from text2art.session import Session
 from text2art.settings import Settings
 
@@ -33,6 +35,21 @@ def preload(names: Iterable[str], models: Models, say: Callable[[str], None]) ->
             near = did_you_mean(name, PRESETS) if isinstance(error, UnknownComponent) else ""
             raise type(error)(f"TEXT2ART_PRELOAD names {name!r}: {error}{near}") from error
         say(f"loaded: {name} ({time.perf_counter() - started:.1f} s)")
+
+
+def rehearse(models: Models, settings: Settings) -> None:
+    """Record the networks of a picture as graphs, where there are any: see `graphs`.
+
+    It is drawn until each has been asked often enough, those of its tryouts and of later steps.
+    """
+    if recorder(models.runtime.device) is None:
+        return
+    later = graphs.AFTER + 1
+    with Session(settings, models=models) as session:
+        for frame in session.frames():
+            later -= not frame.tryout
+            if not later:
+                return
 
 
 def _load(name: str, models: Models) -> None:

@@ -29,7 +29,7 @@ from text2art.media.pace import pace_of
 from text2art.media.png import check_picture_target, save_picture
 from text2art.media.video import VideoWriter
 from text2art.models import Models
-from text2art.serving.preload import preload
+from text2art.serving.preload import preload, rehearse
 from text2art.serving.request import InputError, settings_of
 from text2art.session import Session
 from text2art.settings import Settings
@@ -45,6 +45,8 @@ class Worker:
 
     def __init__(self, say: Say) -> None:
         """Load the models, those that `TEXT2ART_PRELOAD` names first, and draw tiny pictures.
+
+        On CUDA, a picture of the default settings comes before those, for its graphs.
 
         The tiny pictures go the whole way, so that everything that is imported or compiled at first
         use is there: a cancel waits for the end of whatever single call it lands in.
@@ -62,6 +64,7 @@ class Worker:
         self._models = Models(chosen)
         say(f"device: {chosen.description}")
         preload(environment.preload(), self._models, say)
+        rehearse(self._models, settings_of({"prompts": "a red apple"}))
         for component in registry.BUILTIN["drawers"]:
             tiny = {"drawer": component.name, "size": "32x32", "iterations": 2, "seed": 0}
             for _ in self._pictures(

@@ -91,9 +91,11 @@ def main() -> int:
 def _warm(models: Models) -> None:
     """Load what TEXT2ART_PRELOAD names, and what every drawing needs."""
     from text2art import environment
-    from text2art.serving.preload import preload
+    from text2art.serving.preload import preload, rehearse
+    from text2art.settings import Settings
 
     preload(environment.preload(), models, lambda line: print(line, file=sys.stderr))  # noqa: T201
+    rehearse(models, Settings.of(prompts="a red apple"))
 
 
 def _last_line() -> str:

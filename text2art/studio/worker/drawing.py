@@ -161,8 +161,10 @@ class _Drawing:
         self._passed.append((now, step))
         while len(self._passed) > 2 and self._passed[0][0] < now - _RECENT:
             self._passed.popleft()
-        point = step % self._every == 0 or frame.final
-        if point or now - self._told >= _PROGRESS:
+        # Of starts drawn side by side the first one is told of: scores by turns would be no curve.
+        told_of = frame.beside > 0
+        point = -step % self._every < frame.beside or frame.final
+        if point or (told_of and now - self._told >= _PROGRESS):
             score, loss = _finite(frame.score), _finite(frame.loss)
             eta = self._eta(step)
             about: Json = {"step": step, "steps": self._steps, "score": score, "loss": loss}
