@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from text2art.color import Snap, decorrelation, mix, opacity, opacity_logits, snapped, taken
 from text2art.core import Canvas, Drawer, ParamGroup
@@ -13,6 +14,7 @@ from text2art.options.drawers import FftOptions
 
 _MEAN = 0.35  # pace of the mean color: faster, "on a blue background" paints all of it blue first
 _START = 0.1  # deviation of the spectrum at the start: faint noise
+_AROUND = 0.125  # of each side, at either end of it: drawn and not shown
 
 
 class FftDrawer(Drawer):
@@ -22,6 +24,9 @@ class FftDrawer(Drawer):
     preconditioning): steps of the optimizer become smooth in space and independent in color. The
     spectrum's scale is normalized once, where aphantasia divides every picture by its deviation,
     so that plain pictures can be drawn too. With a palette, every pixel takes its nearest color.
+
+    Waves go on at the opposite side, so the picture is the middle of a larger one: half a cat at one
+    edge would have its other half at the other, and `framing` could not tell that it is cut off.
     """
 
     has_alpha = True
@@ -30,9 +35,11 @@ class FftDrawer(Drawer):
         super().__init__()
         self._options = options
         self._size = (canvas.height, canvas.width)
+        self._around = [math.ceil(_AROUND * side) for side in self._size]
+        self._whole = [side + 2 * more for side, more in zip(self._size, self._around, strict=True)]
         self._scale: Tensor
         self._colors: Tensor
-        scale = options.contrast * _natural_scale(canvas.height, canvas.width, options.decay)
+        scale = options.contrast * _natural_scale(*self._whole, options.decay)
         self.register_buffer("_scale", scale, persistent=False)
         self.register_buffer("_colors", decorrelation(options.colors), persistent=False)
         channels = 4 if canvas.transparent else 3
@@ -44,7 +51,9 @@ class FftDrawer(Drawer):
     def forward(self) -> Tensor:
         """See `core.Drawer.forward`."""
         spectrum = torch.view_as_complex(self.spectrum) * self._scale
-        waves = torch.fft.irfft2(spectrum, s=self._size, norm="ortho")
+        waves = torch.fft.irfft2(spectrum, s=self._whole, norm="ortho")
+        (height, width), (above, left) = self._size, self._around
+        waves = waves[..., above : above + height, left : left + width]
         if waves.shape[1] == 3:
             image = torch.sigmoid(mix(self._colors, waves))
         else:
@@ -59,12 +68,14 @@ class FftDrawer(Drawer):
 
     @torch.no_grad()
     def fit_(self, picture: Tensor) -> None:
-        """See `core.Drawer.fit_`: the inverse of `forward`."""
+        """See `core.Drawer.fit_`: the inverse of `forward`, with edges that go on around it."""
         picture = taken(picture, self.spectrum.shape[1])
         logits = torch.logit(picture[:, :3].clamp(0.01, 0.99))
         waves = mix(torch.linalg.inv(self._colors), logits)
         if picture.shape[1] == 4:
             waves = torch.cat([waves, opacity_logits(picture[:, 3:])], dim=1)
+        (above, left) = self._around
+        waves = F.pad(waves, (left, left, above, above), mode="replicate")
         spectrum = torch.fft.rfft2(waves, norm="ortho") / self._scale
         self.spectrum.copy_(torch.view_as_real(spectrum))
 
