@@ -25,8 +25,8 @@ class FftDrawer(Drawer):
     spectrum's scale is normalized once, where aphantasia divides every picture by its deviation,
     so that plain pictures can be drawn too. With a palette, every pixel takes its nearest color.
 
-    Waves go on at the opposite side, so the picture is the middle of a larger one: half a cat at one
-    edge would have its other half at the other, and `framing` could not tell that it is cut off.
+    Waves go on at the opposite side, so the picture is the middle of a larger one: half a cat at
+    one edge would have its other half at the other, and `framing` could not tell that it is cut.
     """
 
     has_alpha = True
