@@ -35,8 +35,8 @@ class FftDrawer(Drawer):
         super().__init__()
         self._options = options
         self._size = (canvas.height, canvas.width)
-        self._around = [math.ceil(_AROUND * side) for side in self._size]
-        self._whole = [side + 2 * more for side, more in zip(self._size, self._around, strict=True)]
+        self._around = above, left = tuple(math.ceil(_AROUND * side) for side in self._size)
+        self._whole = (canvas.height + 2 * above, canvas.width + 2 * left)
         self._scale: Tensor
         self._colors: Tensor
         scale = options.contrast * _natural_scale(*self._whole, options.decay)
