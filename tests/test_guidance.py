@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 
 from tests.cli_tools import Cli
 from text2art import loop, vectors
-from text2art.core import Drawer, ParamGroup, Perceptor, View
+from text2art.core import Asking, Drawer, Loss, ParamGroup, Perceptor, View
 from text2art.cutouts.recipes import ViewSampler
 from text2art.errors import InputFileError, PromptError, SettingsError
 from text2art.guidance import Guidance, sights_of
@@ -38,6 +37,7 @@ from text2art.session import Session
 from text2art.settings import Settings
 from text2art.sights import Place
 from text2art.testing import check_loss
+from text2art.view import see_together
 
 CPU = pick("cpu")
 SIZE = 32
@@ -424,6 +424,11 @@ def test_several_subjects_get_a_place_each_of_who_can(prompts: str) -> None:
         assert len(now.seen(looker, loss.sight)) == 2, "of four looks"
 
 
+def asking(loss: Loss) -> Asking:
+    assert isinstance(loss, Asking)
+    return loss
+
+
 def test_places_are_looked_at_in_one_pass_and_pull_as_if_each_were_by_itself() -> None:
     batches: list[int] = []
 
@@ -439,11 +444,8 @@ def test_places_are_looked_at_in_one_pass_and_pull_as_if_each_were_by_itself() -
     def pull(together: bool) -> Tensor:
         leaf = picture().requires_grad_()
         now = view(leaf)
-        for loss in losses:
-            assert isinstance(loss, PromptLoss)
-            assert loss.sight is not None
-            if not together:
-                loss.sight = replace(loss.sight, along=())
+        if together:
+            see_together([(now, [ask for loss in losses for ask in asking(loss).asks(now)])])
         torch.stack([loss.weight * loss(now) for loss in losses]).sum().backward()  # type: ignore[no-untyped-call]
         assert leaf.grad is not None
         return leaf.grad
@@ -451,7 +453,7 @@ def test_places_are_looked_at_in_one_pass_and_pull_as_if_each_were_by_itself() -
     first = pull(together=True)
     assert batches == [6], "two looks at the whole and at each part, the whole once"
     torch.testing.assert_close(first, pull(together=False), rtol=1e-4, atol=1e-7)
-    assert batches[1:] == [2, 2, 2, 2]
+    assert batches[1:] == [2, 2, 2]
 
 
 def test_a_place_beside_others_pulls_little_at_its_neighbor() -> None:

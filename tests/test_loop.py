@@ -6,7 +6,7 @@ import gc
 import itertools
 import math
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,12 @@ def settings(**values: Any) -> Settings:
 def draw(models: Models, **values: Any) -> list[Frame]:
     with Session(settings(**values), models=models) as session:
         return list(session.frames())
+
+
+def together(
+    scenes: Sequence[Scene], steps: int, start: int = 0, place: int = 0
+) -> Iterator[Frame]:
+    return loop.pulled(loop.course(scenes, steps, start, place))
 
 
 @dataclass
@@ -111,10 +117,10 @@ def test_side_by_side_they_are_drawn_as_each_alone(models: Models, changes: dict
         with Session(settings(starts=3, **changes), models=models) as session:
             return session._play.scenes
 
-    together = list(loop.run_together(scenes(), 4))
+    side_by_side = list(together(scenes(), 4))
     for number, scene in enumerate(scenes()):
         alone = list(loop.run(scene, 4))
-        mine = together[number::3]
+        mine = side_by_side[number::3]
         assert [frame.step for frame in mine] == [0, 1, 2, 3]
         assert torch.equal(mine[0].image, alone[0].image)
         for one, other in zip(mine, alone, strict=True):
@@ -137,7 +143,7 @@ def test_each_perceptor_looks_once_a_step(models: Models, monkeypatch: pytest.Mo
             return see(crops)
 
         monkeypatch.setattr(perceptor, "see", counting)
-        list(loop.run_together(session._play.scenes, 2))
+        list(together(session._play.scenes, 2))
         assert taken == [12, 12]
 
 
@@ -146,10 +152,10 @@ def test_within_a_turn_they_go_on_with_the_same_bits(models: Models) -> None:
         with Session(settings(starts=3), models=models) as session:
             return session._play.scenes
 
-    whole = list(loop.run_together(scenes(), 4))
+    whole = list(together(scenes(), 4))
     begun = scenes()
-    first = list(itertools.islice(loop.run_together(begun, 4), 5))
-    rest = list(loop.run_together(begun, 4, 1, 2))
+    first = list(itertools.islice(together(begun, 4), 5))
+    rest = list(together(begun, 4, 1, 2))
     assert same([*first, *rest], whole)
 
 
@@ -165,7 +171,7 @@ def test_views_are_gone_when_a_frame_is_there(models: Models) -> None:
     gc.disable()
     try:
         with Session(settings(starts=3), models=models, extra_losses=[loss]) as session:
-            running = loop.run_together(session._play.scenes, 2)
+            running = together(session._play.scenes, 2)
             next(running)
             assert len(gone) == 3
             assert [view() for view in gone] == [None] * 3
@@ -188,12 +194,12 @@ def test_interleaved_runs_equal_separate_ones(models: Models) -> None:
     apart = draw(models), draw(models, drawer="fft", seed="words", prompts="a | b:-1")
     one = Session(settings(), models=models)
     two = Session(settings(drawer="fft", seed="words", prompts="a | b:-1"), models=models)
-    together: tuple[list[Frame], list[Frame]] = ([], [])
+    drawn: tuple[list[Frame], list[Frame]] = ([], [])
     for a, b in zip(one.frames(), two.frames(), strict=True):
-        together[0].append(a)
-        together[1].append(b)
-    assert same(together[0], apart[0])
-    assert same(together[1], apart[1])
+        drawn[0].append(a)
+        drawn[1].append(b)
+    assert same(drawn[0], apart[0])
+    assert same(drawn[1], apart[1])
 
 
 def test_a_run_leaves_the_global_random_state_and_modes_alone(models: Models) -> None:

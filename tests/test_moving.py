@@ -679,7 +679,7 @@ def test_diffgrad_is_the_papers() -> None:
 def test_passes_add_their_gradients_up(models: Models) -> None:
     with Session(settings(batches=3, drawer="fft"), models=models) as session:
         scene = session.scene
-        loop._pull([scene], 0, 4)
+        loop.pull([loop.Pull([scene], 0, 4)])
         (parameter,) = scene.drawer.parameters()
         assert parameter.grad is not None
         together = parameter.grad.clone()

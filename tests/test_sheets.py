@@ -248,9 +248,9 @@ def test_a_grid_is_drawn_recorded_and_gone_on_with(cli: Cli, monkeypatch: Any) -
     drawn: list[str] = []
     fresh = cells.Cells._fresh
 
-    def noted(self: Any, cell: cells.Cell, *rest: Any) -> Any:
-        drawn.append(cell.label)
-        return fresh(self, cell, *rest)
+    def noted(self: Any, missing: list[cells.Cell], *rest: Any) -> Any:
+        drawn.extend(cell.label for cell in missing)
+        return fresh(self, missing, *rest)
 
     monkeypatch.setattr(cells.Cells, "_fresh", noted)
     sheet = Path("g.png").read_bytes()

@@ -7,17 +7,27 @@ from typing import TYPE_CHECKING, Any
 from text2art.errors import Text2ArtError
 
 if TYPE_CHECKING:
-    from text2art.api import Result, draw
+    from text2art.api import Result, draw, draw_each
     from text2art.core import Frame
     from text2art.session import Session
     from text2art.settings import Settings
 
 __version__ = "0.1.0"
-__all__ = ["Frame", "Result", "Session", "Settings", "Text2ArtError", "__version__", "draw"]
+__all__ = [
+    "Frame",
+    "Result",
+    "Session",
+    "Settings",
+    "Text2ArtError",
+    "__version__",
+    "draw",
+    "draw_each",
+]
 
 # The heavy names are imported when first used: `import text2art` alone must not cost 3 s of torch.
 _LAZY = {
     "draw": "text2art.api",
+    "draw_each": "text2art.api",
     "Result": "text2art.api",
     "Frame": "text2art.core",
     "Session": "text2art.session",

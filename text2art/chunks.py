@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -90,7 +90,7 @@ class Chunks:
         self.size = size
         self.tried: list[int] = []
         self._report = report
-        self._largest = 1  # what was seen at a time so far
+        self._largest = 0  # what was seen at a time so far
 
     def see(self, see: See, crops: Tensor, *beside: Tensor) -> Tensor:
         """See crops `(N, 3, S, S)` by a perceptor's function; return `(N, D)`.
@@ -105,19 +105,30 @@ class Chunks:
         return see_in_chunks(see, crops, size, *beside)
 
     @property
+    def used(self) -> bool:
+        """Whether anything was seen by it."""
+        return self._largest > 0
+
+    @property
     def history(self) -> str:
         """The sizes that were too large, in words."""
         return f"with looks {', '.join(map(str, self.tried))} at a time"
 
     def halve_(self) -> bool:
         """See half as many at a time from now on; false where one at a time was too much."""
-        if self._largest not in self.tried:
-            self.tried.append(self._largest)
-        if self._largest == 1:
+        largest = max(self._largest, 1)
+        if largest not in self.tried:
+            self.tried.append(largest)
+        if largest == 1:
             return False
-        self.size = self._largest = self._largest // 2
+        self.size = self._largest = largest // 2
         self._report(
             f"memory: it ran out with looks {self.tried[-1]} at a time; "
             f"the step is repeated with {self.size} at a time"
         )
         return True
+
+
+def smallest(several: Iterable[Chunks]) -> Chunks:
+    """Return the one that sees the fewest at a time: what all of them may go by."""
+    return min(several, key=lambda chunks: math.inf if chunks.size is None else chunks.size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -93,8 +93,7 @@ class Sight:
             each other need fewer looks each than a picture that is one.
         window: the part of what is shown that looks are chosen for; what is around it is seen where
             they reach beyond.
-        along: sights, this one among them, that perceptors see in one pass, since all of them are
-            asked about in every step.
+        still: whether it shows the same whatever is drawn.
     """
 
     show: Callable[[Tensor], Tensor]
@@ -102,4 +101,4 @@ class Sight:
     whole: bool = False
     every: int = 1
     window: Window = WHOLE
-    along: Sequence[Sight] = ()
+    still: bool = False

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import torch
 
-from text2art.core import Frame, View, seen_together
+from text2art.chunks import smallest
+from text2art.core import Frame, View
 from text2art.runtime import is_out_of_memory, out_of_memory, release_memory
 from text2art.scene import Scene
+from text2art.view import see_together
 
 Made = TypeVar("Made")
 
@@ -28,65 +31,121 @@ def run(scene: Scene, steps: int, start: int = 0) -> Iterator[Frame]:
     Raises:
         OutOfMemory: not even one look at a time fits.
     """
-    return run_together([scene], steps, start)
+    return pulled(course([scene], steps, start))
 
 
-def run_together(
+@dataclass(eq=False)
+class Pull:
+    """A step that waits for its gradient: see `pull`.
+
+    Attributes:
+        scenes: that are drawn side by side.
+        step: number of updates made of each.
+        steps: length of each run.
+        place: how many scenes, the first ones, have made one more. They lend their looks alone: of
+            as many looks, those of the others are seen with the same bits.
+        frames: once it was pulled, those of the scenes from `place` on.
+    """
+
+    scenes: Sequence[Scene]
+    step: int
+    steps: int
+    place: int = 0
+    frames: Sequence[Frame] = field(default=(), init=False)
+
+    @property
+    def turn(self) -> Sequence[Scene]:
+        """The scenes that make the step."""
+        return self.scenes[self.place :]
+
+
+def course(
     scenes: Sequence[Scene], steps: int, start: int = 0, place: int = 0
-) -> Iterator[Frame]:
-    """Draw several pictures side by side, the looks at all of them seen in one pass.
+) -> Iterator[Frame | Pull]:
+    """Draw several pictures side by side; whoever takes a `Pull` pulls before asking on.
 
-    Yields as `run` does, by turns: the first picture of each scene, then the second of each.
+    Yields as `run` does, by turns: the first picture of each scene, then the second of each, and
+    before each turn the pull that gives its gradients. So runs that know nothing of each other can
+    be pulled together.
 
     Args:
-        scenes: whose losses look at the same sights; of one device.
+        scenes: of one device.
         steps: length of each run.
         start: number of updates already made of each.
         place: how many scenes, the first ones, have made one more (runs that go on).
-
-    Raises:
-        OutOfMemory: not even one look at a time fits.
     """
     for step in range(start, steps):
-        turn = list(scenes[place:])
+        one = Pull(scenes, step, steps, place)
         with torch.no_grad():
-            for scene in turn:
+            for scene in one.turn:
                 for edit in scene.edits:
                     edit(step, steps)
-        # While the caller has a frame, its crops are gone.
-        frames = _fitting(scenes, lambda: _pull(scenes, step, steps, place))  # noqa: B023 - now
-        for scene, frame in zip(turn, frames, strict=True):
+        yield one
+        for scene, frame in zip(one.turn, one.frames, strict=True):
             _update(scene, step, steps)
             yield frame
         place = 0
 
 
-def _pull(scenes: Sequence[Scene], step: int, steps: int, place: int = 0) -> list[Frame]:
-    """Leave a step's gradient with the parameters; change nothing else, so that it may fail.
+def pulled(running: Iterator[Made | Pull]) -> Iterator[Made]:
+    """Pull whatever waits for it; yield the rest."""
+    for made in running:
+        if isinstance(made, Pull):
+            pull([made])
+        else:
+            yield made
+
+
+def pull(waiting: Sequence[Pull]) -> None:
+    """Leave the gradients of steps with their parameters, all looks seen in one pass.
+
+    Each picture's frame and gradient are what they would be alone, but for the last bits.
+
+    Args:
+        waiting: of runs that share their perceptors, to gain anything; of one device.
+
+    Raises:
+        OutOfMemory: not even one look at a time fits.
+    """
+    scenes = [scene for one in waiting for scene in one.scenes]
+    # While the callers have their frames, the crops are gone.
+    for one, frames in zip(waiting, _fitting(scenes, lambda: _gradients(waiting)), strict=True):
+        one.frames = frames
+
+
+def _gradients(waiting: Sequence[Pull]) -> list[list[Frame]]:
+    """Do the work of `pull`; change nothing but gradients, so that it may fail.
 
     Returns:
-        the frames of all scenes but the first ones up to `place`, which lend their looks alone:
-        of as many looks, those of the others are seen with the same bits.
+        the frames of each.
     """
-    frames: list[Frame] = []
+    frames: list[list[Frame]] = []
     with torch.enable_grad():
-        for number in range(scenes[0].passes):  # one after the other: only one is in memory
-            made = _pass(scenes, step, steps, place, number)
+        for number in range(max(scene.passes for one in waiting for scene in one.turn)):
+            # One pass after the other: only one is in memory.
+            made = _pass([one for one in waiting if number < one.turn[0].passes], number)
             frames = frames or made
     return frames
 
 
-def _pass(scenes: Sequence[Scene], step: int, steps: int, place: int, number: int) -> list[Frame]:
-    with torch.no_grad():
-        lending = [scene.view(step, steps, number=number) for scene in scenes[:place]]
-    views = [scene.view(step, steps, number=number) for scene in scenes[place:]]
-    with seen_together([*lending, *views]):
-        seen = [(v, s.terms(v)) for v, s in zip(views, scenes[place:], strict=True)]
+def _pass(waiting: Sequence[Pull], number: int) -> list[list[Frame]]:
+    looking: list[tuple[Scene, View]] = []
+    drawn: list[list[tuple[Scene, View]]] = []
+    for one in waiting:
+        with torch.no_grad():
+            looking += [
+                (s, s.view(one.step, one.steps, number=number)) for s in one.scenes[: one.place]
+            ]
+        drawn.append([(s, s.view(one.step, one.steps, number=number)) for s in one.turn])
+        looking += drawn[-1]
+    see_together((view, scene.asks(view)) for scene, view in looking)
+    seen = [[(view, scene.terms(view)) for scene, view in turn] for turn in drawn]
     if not number:
-        for scene in scenes[place:]:
+        for scene in (scene for turn in drawn for scene, _ in turn):
             scene.optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(torch.stack([t for _, terms in seen for t in terms.values()]).sum())
-    return [_frame(view, terms) for view, terms in seen]
+    terms = [term for turn in seen for _, terms in turn for term in terms.values()]
+    torch.autograd.backward(torch.stack(terms).sum())
+    return [[_frame(view, terms) for view, terms in turn] for turn in seen]
 
 
 def _update(scene: Scene, step: int, steps: int) -> None:
@@ -106,6 +165,7 @@ def look(scene: Scene, step: int, steps: int, *, final: bool = False) -> Frame:
     def see() -> Frame:
         with torch.no_grad():
             view = scene.view(step, steps, final=final)
+            see_together([(view, scene.asks(view))])
             return _frame(view, scene.terms(view), final=final)
 
     return _fitting([scene], see)
@@ -119,7 +179,8 @@ def _fitting(scenes: Sequence[Scene], attempt: Callable[[], Made]) -> Made:
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            for chunks in {id(scene.chunks): scene.chunks for scene in scenes}.values():
+            there = {id(scene.chunks): scene.chunks for scene in scenes}.values()
+            for chunks in [one for one in there if one.used] or [smallest(there)]:
                 if not chunks.halve_():
                     raise out_of_memory(f"drawing, {chunks.history}") from error
         release_memory()  # not earlier: the error holds on to what the attempt had made

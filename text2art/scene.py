@@ -12,8 +12,9 @@ from torch import Tensor
 
 from text2art.abilities import Annealed
 from text2art.chunks import Chunks
-from text2art.core import Drawer, LookFilter, Loss, View
+from text2art.core import Asking, Drawer, LookFilter, Loss, View
 from text2art.looks import Cutouts
+from text2art.view import Ask
 
 
 class Schedule(Protocol):
@@ -92,6 +93,10 @@ class Scene:
         for change in self.look_filters:
             image = change.look(image, step)
         return image
+
+    def asks(self, view: View) -> list[Ask]:
+        """Return who is to look at what of a view, as far as losses say so beforehand."""
+        return [ask for loss in self.losses if isinstance(loss, Asking) for ask in loss.asks(view)]
 
     def terms(self, view: View) -> dict[str, Tensor]:
         """Return every weighted loss of a view, by name."""

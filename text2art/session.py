@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from types import TracebackType
@@ -15,6 +15,7 @@ from typing_extensions import Self
 
 from text2art import (
     __version__,
+    loop,
     optimizers,
     palettes,
     prompts,
@@ -25,6 +26,7 @@ from text2art.checkpoint import Checkpoint, copied, reading, whole
 from text2art.core import Drawer, Frame, Loss
 from text2art.errors import CheckpointError
 from text2art.inits import Init
+from text2art.loop import Pull
 from text2art.media.load import read_source
 from text2art.models import Models, NotedNetworks
 from text2art.motion import Motion
@@ -48,7 +50,9 @@ class Session:
         notices: what the user should know (unknown words, cut prompts, the choice of perceptor).
         ensemble: the perceptors that look.
         models: the cache that they came from.
-        seconds: time spent drawing so far, that of the caller between frames included.
+        seconds: time spent drawing so far, that of the caller between frames and of pictures drawn
+            together with it included.
+        closed: whether it was told to stop.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class Session:
         extra_losses: Sequence[Loss] = (),
         checkpoint: Checkpoint | None = None,
         further: bool = True,
+        company: int = 1,
     ) -> None:
         """Set up a drawing.
 
@@ -70,11 +75,13 @@ class Session:
             further: whether its picture is drawn on in a run with settings of its own, whose
                 iterations are further ones; otherwise it goes on as if it had never been broken
                 off: see `resume`.
+            company: how many pictures are drawn together, this one among them: see `together`.
 
         Raises:
             CheckpointError: it is damaged, or other models are here, or these settings cannot draw
                 on its picture.
         """
+        self._company = company
         self._set_up(settings, models, extra_losses)
         taking_over = reading() if checkpoint is not None else nullcontext()
         with memory_errors("setting up the picture"), taking_over:
@@ -137,7 +144,8 @@ class Session:
         self._say_what_is_used(tuple(dict.fromkeys(p for told in self._story for p in told)))
         self._networks = NotedNetworks(self.models)
         self._streams = Streams(seed)
-        self._frames: Generator[Frame] | None = None
+        self.closed = False
+        self._drawing: Generator[Frame | Pull] | None = None
         self._beside = 1  # starts that are drawn side by side; those of a checkpoint say so
         self.seconds = 0.0
 
@@ -178,8 +186,9 @@ class Session:
 
     def close(self) -> None:
         """Stop drawing. What was drawn stays available."""
-        if self._frames is not None:
-            self._frames.close()
+        self.closed = True
+        if self._drawing is not None:
+            self._drawing.close()
 
     @property
     def scene(self) -> Scene:
@@ -233,21 +242,27 @@ class Session:
 
         Close the generator (or the session) to cancel: the drawer keeps the last picture.
         """
-        if self._frames is not None:
-            raise RuntimeError("a session draws once: open another one to draw again")
-        self._frames = self._draw()
-        return self._frames
+        self._drawing = frames = _pulling(self.course())
+        return frames
 
-    def _draw(self) -> Generator[Frame]:
+    def course(self) -> Generator[Frame | Pull]:
+        """Draw as `frames` does, for whoever pulls several sessions together: see `together`."""
+        if self._drawing is not None:
+            raise RuntimeError("a session draws once: open another one to draw again")
+        self._drawing = course = self._draw()
+        return course
+
+    def _draw(self) -> Generator[Frame | Pull]:
         started = time.perf_counter() - self.seconds
         running = self._play.frames(self._enter)
         while True:
             with memory_errors("drawing"):
-                frame = next(running, None)
-            if frame is None:
+                made = next(running, None)
+            if made is None:
                 return
-            self.seconds = time.perf_counter() - started
-            yield frame
+            if not isinstance(made, Pull):
+                self.seconds = time.perf_counter() - started
+            yield made
 
     def snapshot(self) -> Frame:
         """Return the result so far: of the best parameters if those are kept, else the last.
@@ -326,6 +341,7 @@ class Session:
             ],
             "networks": [{"name": n, "sha256": d} for n, d in self._networks.used.items()],
             **self._own_losses(),
+            **({"together": self._company} if self._company > 1 else {}),
             "device": self.models.runtime.device.type,
             "torch": str(torch.__version__),
         }
@@ -347,6 +363,7 @@ class Session:
             story=self._story,
             init=self._init,
             extra_losses=extra_losses,
+            company=self._company,
         )
         return Workshop(self.settings, supplies, self.notices.append)
 
@@ -376,6 +393,15 @@ class Session:
             self._motion.move_(drawer, stage.picture)
         optimizers.forget_direction_(scene.optimizer)
         return self._workshop.restage(stage, scene)
+
+
+def _pulling(course: Iterator[Frame | Pull]) -> Generator[Frame]:
+    for made in course:
+        if isinstance(made, Pull):
+            with memory_errors("drawing"):
+                loop.pull([made])
+        else:
+            yield made
 
 
 def _spelled(ensemble: Ensemble, settings: Settings) -> str:

@@ -55,15 +55,12 @@ class Sights:
     def of_parts(self, regions: Sequence[Region | None]) -> list[Sight]:
         """Return what shows regions, None for the whole picture, of which each is looked at less.
 
-        They see a little of what lies around a box, so that nothing ends at its edges, and are
-        seen together.
+        They see a little of what lies around a box, so that nothing ends at its edges.
         """
         made: dict[Region | None, Sight] = {}
-        along: list[Sight] = []
         for region in regions:
             if region not in made:
-                made[region] = replace(self._part(region), every=_EVERY, along=along)
-                along.append(made[region])
+                made[region] = replace(self._part(region), every=_EVERY)
         return [made[region] for region in regions]
 
     def _part(self, region: Region | None) -> Sight:
@@ -136,7 +133,7 @@ class Sights:
             width, height = (max(1, round(n * scale)) for n in picture.size)
             shown = to_tensor(picture, width, height).to(self._place.device)
             cutouts = self._cutouts(f"image prompt {source}") if own_views else None
-            self._pictures[key] = Sight(lambda _: shown, cutouts, whole=True)
+            self._pictures[key] = Sight(lambda _: shown, cutouts, whole=True, still=True)
         return self._pictures[key]
 
 

@@ -18,6 +18,7 @@ from text2art.checkpoint import optimizer_state, restore_optimizer_, tensors_lik
 from text2art.core import Frame
 from text2art.errors import SettingsError
 from text2art.looks import Cutouts
+from text2art.loop import Pull
 from text2art.scene import Scene
 from text2art.settings import Settings
 from text2art.stopping import Watch
@@ -162,8 +163,10 @@ class Play:
             return len(self._stages) - self._resumed_at
         return self.steps - self.begin + 1 - self.tryouts - self._resumed_at
 
-    def frames(self, enter: Enter) -> Generator[Frame]:
+    def frames(self, enter: Enter) -> Generator[Frame | Pull]:
         """Yield every frame, with its step in the whole run, and at last the result.
+
+        Yields what is to be pulled, too: see `loop.course`.
 
         Args:
             enter: changes the drawer for a later stage; returns its scene, given the last one.
@@ -189,15 +192,19 @@ class Play:
     def _stage(self) -> Stage:
         return self._stages[self._index]
 
-    def _try_starts(self) -> Iterator[Frame]:
+    def _try_starts(self) -> Iterator[Frame | Pull]:
         """Try the starts; choose the best."""
         trying = starts.try_starts(self.scenes, self._stage.steps, self._trial, self._glances)
         while True:
             try:
-                number, frame = next(trying)
+                made = next(trying)
             except StopIteration as chosen:
                 self._choose(chosen.value)
                 return
+            if isinstance(made, Pull):
+                yield made
+                continue
+            number, frame = made
             if self.scenes[number] is not self.scene:
                 self._use(self.scenes[number])
             self._made = self._stage.begin + frame.step + 1
@@ -212,15 +219,18 @@ class Play:
         self.scene = scene
         self._watch = Watch(self._settings, scene)
 
-    def _follow(self) -> Iterator[Frame]:
+    def _follow(self) -> Iterator[Frame | Pull]:
         """Draw the stage, or what is left of it; say which frames films show."""
         stage = self._stage
         others = 0 if self._index else max(0, self.tryouts - self._tries)  # steps of other starts
         length = stage.steps - others
-        for number, made in enumerate(loop.run(self.scene, length, self._next), self._next):
-            frame = replace(made, step=stage.begin + others + number)
+        for made in loop.course([self.scene], length, self._next):
+            if isinstance(made, Pull):
+                yield made
+                continue
+            frame = replace(made, step=stage.begin + others + self._next)
             over = self._watch.over(frame)
-            self._made, self._next = frame.step + 1, length if over else number + 1
+            self._made, self._next = frame.step + 1, length if over else self._next + 1
             shown = not self.animated
             if self.animated and self._next == length:
                 shown = stage is not self._stages[-1]  # of the last, films show the result

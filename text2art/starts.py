@@ -14,6 +14,7 @@ from text2art import loop
 from text2art.checkpoint import whole
 from text2art.core import Frame
 from text2art.looks import Cutouts
+from text2art.loop import Pull
 from text2art.scene import Scene
 
 _SHARE = 0.1  # of all steps, for the first round of each tryout
@@ -50,16 +51,17 @@ def looks_of(cuts: int) -> int:
     return (cuts + 1) // 2
 
 
-def together(starts: int, cuts: int, size: int) -> int:
+def together(starts: int, cuts: int, size: int, company: int = 1) -> int:
     """Return how many starts are drawn side by side: what they keep is in memory at once.
 
     Args:
         starts: how many there are.
         cuts: looks that later steps take: tryouts take no more, or `_LOOKS` if that is more.
         size: bytes that a picture keeps for its gradient.
+        company: how many pictures try their starts at the same time.
     """
-    fitting = min(starts, max(_LOOKS, cuts) // looks_of(cuts), _BYTES // max(size, 1))
-    return max(1, fitting)
+    fitting = min(max(_LOOKS, cuts) // looks_of(cuts), _BYTES // max(size, 1)) // company
+    return max(1, min(starts, fitting))
 
 
 def rounds_of(starts: int, steps: int) -> tuple[Round, ...]:
@@ -164,8 +166,10 @@ def try_starts(
     steps: int,
     trial: Trial | None = None,
     cutouts: Cutouts | None = None,
-) -> Generator[tuple[int, Frame], None, int]:
+) -> Generator[tuple[int, Frame] | Pull, None, int]:
     """Draw each scene a little; yield its frames as tryouts, return which has the least loss.
+
+    Yields what is to be pulled, too: see `loop.course`.
 
     All starts are looked at in the same ways, so that the looks favor none. The tryouts are part of
     the `steps` there are: what is left after them is one run, of which the best start has already
@@ -204,20 +208,25 @@ def _try_beside(
     rounds: Sequence[Round],
     length: int,
     trial: Trial,
-) -> Generator[tuple[int, Frame]]:
+) -> Generator[tuple[int, Frame] | Pull]:
     """Draw some of the starts that are left side by side for a round; note their losses."""
     now, count = rounds[trial.turn], len(beside)
     before = steps_of(rounds[: trial.turn]) + trial.first * now.steps
-    done = trial.step * count + trial.place
-    running = loop.run_together(
+    made = trial.step * count + trial.place
+    running = loop.course(
         [scenes[number] for number in beside], length, now.before + trial.step, trial.place
     )
-    for made, frame in enumerate(itertools.islice(running, now.steps * count - done), done):
+    while made < now.steps * count:
+        frame = next(running)
+        if isinstance(frame, Pull):
+            yield frame
+            continue
         if trial.step >= now.steps // 2:  # the first ones say where it was, not where it goes
             trial.late.append(torch.stack(list(frame.terms.values())).sum())
         trial.start, shown = beside[trial.place], 0 if trial.place else count
-        trial.step, trial.place = divmod(made + 1, count)
-        yield trial.start, replace(frame, step=before + made, tryout=True, beside=shown)
+        made += 1
+        trial.step, trial.place = divmod(made, count)
+        yield trial.start, replace(frame, step=before + made - 1, tryout=True, beside=shown)
 
 
 def _together(losses: Sequence[Tensor]) -> Tensor:

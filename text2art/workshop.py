@@ -43,6 +43,7 @@ class Supplies:
         story: the prompts of each scene of the story.
         init: what the picture starts from.
         extra_losses: losses of the caller's own.
+        company: how many pictures are drawn together, this one among them.
     """
 
     models: Models
@@ -53,6 +54,7 @@ class Supplies:
     story: Sequence[Sequence[Prompt]]
     init: Init
     extra_losses: Sequence[Loss]
+    company: int = 1
 
 
 class Workshop:
@@ -146,7 +148,8 @@ class Workshop:
         """Return how many of so many starts like this one are drawn side by side."""
         if count < 2:
             return 1
-        return starts.together(count, self._cuts, memory.picture_bytes(scene, self._sizes))
+        size = memory.picture_bytes(scene, self._sizes)
+        return starts.together(count, self._cuts, size, self._supplies.company)
 
     def plan_memory_(self, scene: Scene, beside: int = 1) -> int | None:
         """Choose how many looks perceptors see at a time, unless that is set, and say it.
@@ -164,16 +167,17 @@ class Workshop:
         if self._settings.chunk is not None or free is None:
             return None
         sights = sights_of(scene.losses)  # each has looks of its own, which stay to the end
+        each = supplies.company * sights
         fitting = memory.choose_chunk(
-            max(self._cuts, beside * starts.looks_of(self._cuts)) * sights,
+            max(self._cuts, beside * starts.looks_of(self._cuts)) * each,
             perceptors,
             supplies.models.crop_bytes,
-            lambda: sights * beside * memory.picture_bytes(scene, self._sizes),
+            lambda: each * beside * memory.picture_bytes(scene, self._sizes),
             free,
         )
         if fitting is None:
             return None
-        scene.chunks.size = size = max(1, fitting // sights)
+        scene.chunks.size = size = max(1, fitting)
         names = " and ".join(supplies.ensemble.names)
         doubt = "" if fitting else ", and even that may be too many"
         self._report(

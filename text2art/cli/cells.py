@@ -24,8 +24,8 @@ from text2art.media.load import load_picture
 from text2art.media.png import read_record, save_picture
 from text2art.models import Models
 from text2art.runtime import pick
-from text2art.session import Session
 from text2art.settings import Settings
+from text2art.together import draw_together, sessions_of
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,12 @@ class Drawn:
 
 
 class Cells:
-    """Draws cells one after the other.
+    """Draws cells, one after the other or some at a time.
 
     Args:
         cells: what to draw, in order.
         keep: folder that cells are kept in and taken from, None for none.
+        together: how many are drawn at a time: see `text2art.together`.
         as_json: tell in JSON events rather than lines.
         quiet: tell nothing.
     """
@@ -70,6 +71,7 @@ class Cells:
         cells: Sequence[Cell],
         *,
         keep: Path | None = None,
+        together: int = 1,
         as_json: bool = False,
         quiet: bool = False,
     ) -> None:
@@ -77,7 +79,7 @@ class Cells:
             asking.require(cell.settings)
         if keep is not None:
             check_folder(keep)
-        self._cells, self._keep = cells, keep
+        self._cells, self._keep, self._together = cells, keep, together
         self._as_json, self._quiet = as_json, quiet
         self._models: Models | None = None
         self._notices: dict[str, None] = {}
@@ -85,7 +87,7 @@ class Cells:
     def draw(
         self, interrupt: Interrupt, save: Callable[[Result], Path] | None = None
     ) -> Iterator[Drawn]:
-        """Draw; stop when the user wishes to: the cell at hand is given up.
+        """Draw; stop when the user wishes to: what is being drawn is given up.
 
         Args:
             interrupt: tells the wish.
@@ -93,39 +95,55 @@ class Cells:
         """
         started = time.perf_counter()
         spent = fresh = 0.0
+        done = 0
         with self._bar() as advance:
-            for number, cell in enumerate(self._cells, start=1):
+            for first in range(0, len(self._cells), self._together):
+                cells = self._cells[first : first + self._together]
+                there = [self._kept(cell) for cell in cells]
+                missing = [number for number, one in enumerate(there) if one is None]
                 begun = time.perf_counter()
-                drawn = self._kept(cell)
-                if drawn is None:
-                    drawn = self._fresh(cell, interrupt, advance, save)
-                    if drawn is None:
+                drawn = self._fresh([cells[n] for n in missing], interrupt, advance, save)
+                for number, one in zip(missing, drawn, strict=True):
+                    there[number] = one
+                spent, fresh = spent + time.perf_counter() - begun, fresh + len(missing)
+                for cell, one in zip(cells, there, strict=True):
+                    if one is None:
                         return
-                    spent, fresh = spent + time.perf_counter() - begun, fresh + 1
-                else:
-                    advance(cell.settings.steps)
-                left = (len(self._cells) - number) * spent / fresh if fresh else None
-                self._tell(number, drawn, time.perf_counter() - started, left)
-                yield drawn
+                    if one.result is None:
+                        advance(cell.settings.steps)
+                    done += 1
+                    left = (len(self._cells) - done) * spent / fresh if fresh else None
+                    self._tell(done, one, time.perf_counter() - started, left)
+                    yield one
 
     def _fresh(
         self,
-        cell: Cell,
+        cells: Sequence[Cell],
         interrupt: Interrupt,
         advance: Callable[[int], None],
         save: Callable[[Result], Path] | None,
-    ) -> Drawn | None:
-        with Session(cell.settings, models=self._loaded()) as session:
-            for notice in session.notices:
+    ) -> list[Drawn | None]:
+        """Draw cells together; return those that are done when all are or it stops."""
+        if not cells:
+            return []
+        with sessions_of([cell.settings for cell in cells], self._loaded()) as sessions:
+            for notice in (notice for session in sessions for notice in session.notices):
                 self._say_once(notice)
-            last: Frame | None = None
-            for frame in session.frames():
-                last = frame
+            last: dict[int, Frame] = {}
+            for number, frame in draw_together(sessions):
+                last[number] = frame
                 if interrupt.wished and not frame.final:
-                    return None
+                    break
                 advance(0 if frame.final else 1)
-            assert last is not None
-            result = result_of(session, last, [])
+            results = {n: result_of(sessions[n], f, []) for n, f in last.items() if f.final}
+        return [self._drawn(c, results.get(number), save) for number, c in enumerate(cells)]
+
+    def _drawn(
+        self, cell: Cell, result: Result | None, save: Callable[[Result], Path] | None
+    ) -> Drawn | None:
+        """Save what was drawn where it is to be kept."""
+        if result is None:
+            return None
         path = save(result) if save is not None else None
         if self._keep is not None:
             kept = save_picture(result.image, self._file(cell), result.record)

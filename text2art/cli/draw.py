@@ -158,6 +158,17 @@ Quiet = Annotated[
     bool,
     typer.Option("--quiet", "-q", help="Print the path alone.", rich_help_panel="Display"),
 ]
+Together = Annotated[  # of the commands that draw several pictures
+    int,
+    typer.Option(
+        "--together",
+        metavar="N",
+        min=1,
+        max=16,
+        help="How many pictures are drawn at a time: quicker; another number changes details.",
+        rich_help_panel="Display",
+    ),
+]
 
 
 def draw(

@@ -95,6 +95,7 @@ def grid(
     cells_folder: CellsFolder = None,
     side: Side = 256,
     most: Most = 100,
+    together: draw.Together = 1,
     no_metadata: draw.NoMetadata = False,
     as_json: draw.Json = False,
     quiet: draw.Quiet = False,
@@ -118,6 +119,7 @@ def grid(
     cells = Cells(
         [Cell(label, settings) for label, settings in orders],
         keep=cells_folder,
+        together=together,
         as_json=as_json,
         quiet=quiet,
     )

@@ -99,6 +99,7 @@ def preview(
     cells_folder: CellsFolder = None,
     side: Side = 192,
     most: Most = 100,
+    together: draw.Together = 1,
     as_json: draw.Json = False,
     quiet: draw.Quiet = False,
     flags: Mapping[str, Any],
@@ -126,7 +127,8 @@ def preview(
             f"{len(chosen)} styles and the plain picture are more than {most} pictures: "
             "name fewer styles, or give --most"
         )
-    show(base, chosen, filled(out, base), columns, cells_folder, side, as_json, quiet)
+    target = filled(out, base)
+    show(base, chosen, target, columns, cells_folder, side, together, as_json, quiet)
 
 
 def show(
@@ -136,6 +138,7 @@ def show(
     columns: int | None,
     cells_folder: Path | None,
     side: int,
+    together: int,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -149,7 +152,11 @@ def show(
     orders = [("no style", base.changed(styles=()))]
     orders += [(name, base.changed(styles=name)) for name in chosen]
     cells = Cells(
-        [Cell(*order) for order in orders], keep=cells_folder, as_json=as_json, quiet=quiet
+        [Cell(*order) for order in orders],
+        keep=cells_folder,
+        together=together,
+        as_json=as_json,
+        quiet=quiet,
     )
     with Interrupt() as interrupt:
         drawn = list(cells.draw(interrupt))

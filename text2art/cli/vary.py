@@ -63,6 +63,7 @@ def vary(
     out: draw.Out = None,
     outdir: draw.Outdir = None,
     sheet: Sheet = None,
+    together: draw.Together = 1,
     no_metadata: draw.NoMetadata = False,
     as_json: draw.Json = False,
     quiet: draw.Quiet = False,
@@ -104,7 +105,12 @@ def vary(
         path = picture_path(out, outdir, result.settings)  # named now: those before are there
         return save_picture(result.image, path, None if no_metadata else result.record)
 
-    cells = Cells([Cell(f"seed={o.seed}", o) for o in orders], as_json=as_json, quiet=quiet)
+    cells = Cells(
+        [Cell(f"seed={o.seed}", o) for o in orders],
+        together=together,
+        as_json=as_json,
+        quiet=quiet,
+    )
     with Interrupt() as interrupt:
         drawn = list(cells.draw(interrupt, save))
     if sheet is not None and drawn:

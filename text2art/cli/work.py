@@ -171,6 +171,9 @@ def differences(record: Mapping[str, Any] | None, present: Mapping[str, Any]) ->
         then, now = record.get(what), present[what]
         if then != now:
             notices.append(f"drawn then with {what} {then}, now with {now}: details may differ")
+    company = record.get("together")
+    if isinstance(company, int) and company > 1:
+        notices.append(f"drawn then together with {company - 1} more: details may differ")
     for then, now in zip(_models(record), _models(present), strict=False):
         if then != now:
             notices.append(

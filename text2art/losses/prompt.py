@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from text2art.core import Perceptor, View
 from text2art.looks import Sight
+from text2art.view import Ask
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,21 @@ class PromptLoss:
         self._scored = scored
         self._total = sum(target.weight for target in targets)
 
+    def asks(self, view: View) -> Iterator[Ask]:
+        """Return who looks at what: see `core.Asking`."""
+        if self._now(view) == 0:
+            return
+        for target in self._targets:
+            yield target.perceptor, self.sight
+            if isinstance(target, PictureTarget):
+                yield target.perceptor, target.sight
+
+    def _now(self, view: View) -> float:
+        return 1.0 if self._course is None else self._course(view.progress, view.step)
+
     def __call__(self, view: View) -> Tensor:
         """Return the signed distance; report the mean cosine as this prompt's score."""
-        now = 1.0 if self._course is None else self._course(view.progress, view.step)
+        now = self._now(view)
         if now == 0:
             return 0 * view.image.sum()
         sign = self._sign if now > 0 else -self._sign
