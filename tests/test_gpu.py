@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional as F
 
-from text2art import graphs, registry
+from text2art import draw_each, graphs, registry
 from text2art.chunks import see_in_chunks
 from text2art.core import Frame
 from text2art.cutouts.cut import cut
+from text2art.media.convert import to_pil
+from text2art.media.darkroom import Darkroom
 from text2art.models import Models
 from text2art.runtime import free_memory, pick, release_memory
 from text2art.session import Session
@@ -111,6 +114,33 @@ def test_no_step_waits_for_the_device(models: Models, drawer: str) -> None:
                 next(frames)
         finally:
             torch.cuda.set_sync_debug_mode("default")
+
+
+def test_a_film_does_not_wait_for_the_device(models: Models) -> None:
+    settings = Settings.of(**{**DRAFT, "iterations": 60, "starts": 1})
+    here: list[Image.Image] = []
+    with Session(settings, models=models) as session, Darkroom(most=60) as darkroom:
+        frames = session.frames()
+        for _ in range(13):
+            next(frames)
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            drawn = [next(frames) for _ in range(4)]
+            for frame in drawn:
+                darkroom.develop(frame.image, here.append)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        darkroom.wait()
+    assert [picture.tobytes() for picture in here] == [to_pil(f.image).tobytes() for f in drawn]
+
+
+def test_several_pictures_share_each_launch(models: Models) -> None:
+    orders = [Settings.of(**{**DRAFT, "iterations": 12, "starts": 1, "seed": n}) for n in range(3)]
+    results = list(draw_each(orders, together=3, models=models))
+    for result, order in zip(results, orders, strict=True):
+        with Session(order, models=models) as session:
+            (*_, alone) = session.frames()
+        assert result.score == pytest.approx(alone.score, abs=0.05)
 
 
 # ---- memory ------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from text2art.abilities import CellSource, SvgSource, SvgStyle
 from text2art.core import Frame, Loss
 from text2art.errors import OutputError, SettingsError
 from text2art.media.convert import to_pil
+from text2art.media.darkroom import Darkroom
 from text2art.media.exports import PixelExports
 from text2art.media.files import check_target, write_bytes
 from text2art.media.pace import pace_of
@@ -167,10 +168,11 @@ def draw(
     with Session(wanted, models=models, extra_losses=extra_losses) as session:
         kept: list[Image.Image] = []
         last: Frame | None = None
-        for frame in session.frames():
-            if session.shows(frame) and not frame.tryout:
-                kept.append(to_pil(frame.image))
-            last = frame
+        with Darkroom() as darkroom:
+            for frame in session.frames():
+                if session.shows(frame) and not frame.tryout:
+                    darkroom.develop(frame.image, kept.append)
+                last = frame
         assert last is not None
         return result_of(session, last, kept)
 
@@ -198,10 +200,11 @@ def draw_each(
         with sessions_of(orders[first : first + together], shared) as sessions:
             kept: list[list[Image.Image]] = [[] for _ in sessions]
             last: dict[int, Frame] = {}
-            for number, frame in draw_together(sessions):
-                if sessions[number].shows(frame) and not frame.tryout:
-                    kept[number].append(to_pil(frame.image))
-                last[number] = frame
+            with Darkroom() as darkroom:
+                for number, frame in draw_together(sessions):
+                    if sessions[number].shows(frame) and not frame.tryout:
+                        darkroom.develop(frame.image, kept[number].append)
+                    last[number] = frame
             for number, session in enumerate(sessions):
                 yield result_of(session, last[number], kept[number])
 

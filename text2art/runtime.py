@@ -171,6 +171,26 @@ def move(tensor: Tensor, like: Tensor) -> Tensor:
     return tensor.to(like.device, non_blocking=True)
 
 
+def fetch(tensor: Tensor) -> Callable[[], Tensor]:
+    """Begin to copy a tensor to the CPU; return what waits for the copy and gives it.
+
+    The copy is the device's next work, so nothing that comes later changes what it sees.
+    """
+    if not tensor.is_cuda:
+        here = tensor.cpu()
+        return lambda: here
+    copy = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    copy.copy_(tensor, non_blocking=True)
+    done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    done.record(torch.cuda.current_stream(tensor.device))
+
+    def arrived() -> Tensor:
+        done.synchronize()
+        return copy
+
+    return arrived
+
+
 def placed(numbers: Sequence[Any], like: Tensor) -> Tensor:
     """Return numbers as a tensor of the type and on the device of `like`, without waiting.
 

@@ -93,6 +93,7 @@ class Applied:
         """Draw and write files; yield whenever a picture was shown."""
         from text2art.api import result_of
         from text2art.media.convert import to_pil
+        from text2art.media.darkroom import Darkroom
         from text2art.media.pace import pace_of
         from text2art.media.png import record_text, save_picture
         from text2art.media.video import VideoWriter, check_encoder
@@ -115,11 +116,12 @@ class Applied:
                         comment=record_text(session.record()),
                     )
                 )
+            darkroom = files.enter_context(Darkroom())
             last: Frame | None = None
             for frame in session.frames():
                 last = frame
                 if film is not None and frame.filmed:
-                    film.add(to_pil(frame.image))
+                    darkroom.develop(frame.image, film.add)
                 due = bool(every) and frame.step > 0 and frame.step % every == 0
                 if due and not frame.final:
                     save_picture(to_pil(frame.image), picture, session.record())

@@ -20,6 +20,7 @@ from text2art.cli.outputs import Outputs, Wishes
 from text2art.cli.progress import Report, report_for
 from text2art.core import Frame
 from text2art.media.convert import to_pil
+from text2art.media.darkroom import Darkroom
 from text2art.media.pace import pace_of
 from text2art.media.png import record_text
 from text2art.media.svg import DrawingSource
@@ -122,6 +123,7 @@ def _draw(
             film = open_files.enter_context(
                 VideoWriter(files.video, session.film_length, pace=pace_of(s), comment=note)
             )
+        darkroom = open_files.enter_context(Darkroom())
         open_files.enter_context(report.of(session.steps))
         moving = SvgFilm(session.film_length) if files.svg.film is not None else None
         for frame in session.frames():
@@ -136,12 +138,11 @@ def _draw(
                 session.close()
                 last = frame = replace(session.snapshot(), step=frame.step + 1)
             shown = session.shows(frame)
-            filmed = film is not None and frame.filmed
             every = s.save_interval(session.steps)
             kept = files.frames is not None and _is_due(frame, every, shown)
-            image = to_pil(frame.image) if filmed or shown or kept else None
-            if film is not None and filmed and image is not None:
-                film.add(image)
+            image = to_pil(frame.image) if shown or kept else None
+            if film is not None and frame.filmed:
+                darkroom.develop(frame.image, film.add)
             drawer = session.drawer
             if moving is not None and frame.filmed and isinstance(drawer, DrawingSource):
                 moving.add(drawer, final=frame.final)

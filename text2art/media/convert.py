@@ -59,10 +59,19 @@ _FITS: Mapping[str, Callable[[Image.Image, int, int], Image.Image]] = {
 
 def to_pil(image: Tensor) -> Image.Image:
     """Return `(1, 3 or 4, H, W)` (or without the 1) in [0, 1] as an 8-bit picture."""
+    return picture_of(levels_of(image).cpu())
+
+
+def levels_of(image: Tensor) -> Tensor:
+    """Return `(1, 3 or 4, H, W)` (or without the 1) in [0, 1] as levels `(H, W, 3 or 4)`."""
     single = image[0] if image.dim() == 4 else image
     levels = (single.detach().clamp(0, 1) * 255).round().to(torch.uint8)
-    array = levels.permute(1, 2, 0).cpu().numpy()
-    return Image.fromarray(array)
+    return levels.permute(1, 2, 0).contiguous()
+
+
+def picture_of(levels: Tensor) -> Image.Image:
+    """Return levels `(H, W, 3 or 4)`, which are on the CPU, as a picture."""
+    return Image.fromarray(levels.numpy())
 
 
 def to_indexed(index: Tensor, palette: Tensor, clear: Tensor | None = None) -> Image.Image:

@@ -23,7 +23,7 @@ from text2art.errors import (
     SettingsError,
     Text2ArtError,
 )
-from text2art.media.convert import to_pil
+from text2art.media.darkroom import Darkroom
 from text2art.media.load import load_picture
 from text2art.media.pace import pace_of
 from text2art.media.video import VideoWriter
@@ -113,11 +113,12 @@ class _Drawing:
         self._passed: deque[tuple[float, int]] = deque()
         self._every = interval(1, max(self._steps, 1), _SCORES)
         self._lossless = isinstance(session.drawer, CellSource)
+        self._darkroom = Darkroom()
 
     def run(self) -> None:
         """Draw to the end, or to where it is to end."""
         try:
-            with self._film() as film:
+            with self._film() as film, self._darkroom:
                 last, state = self._follow(film)
         except _Left:
             self._tell({"say": "stopped"})
@@ -185,11 +186,13 @@ class _Drawing:
         return round((self._steps - step) * (last_at - first_at) / (last - first), 2)
 
     def _frame(self, frame: Frame, step: int) -> None:
-        image = to_pil(frame.image)
-        path = self._folder / f"frame-{step}.webp"
-        path.write_bytes(_webp(image, lossless=self._lossless))
-        facts: Json = {"file": path.name, "width": image.width, "height": image.height}
-        self._tell({"say": "frame", "step": step, "tryout": frame.tryout, **facts})
+        def show(image: Image.Image) -> None:
+            path = self._folder / f"frame-{step}.webp"
+            path.write_bytes(_webp(image, lossless=self._lossless))
+            facts: Json = {"file": path.name, "width": image.width, "height": image.height}
+            self._tell({"say": "frame", "step": step, "tryout": frame.tryout, **facts})
+
+        self._darkroom.develop(frame.image, show)
 
     # ---- checkpoints -----------------------------------------------------------------------
 
@@ -200,6 +203,7 @@ class _Drawing:
 
     def _checkpoint(self, frame: Frame) -> None:
         before = time.monotonic()
+        self._darkroom.wait()  # who goes on from here has the pictures of before
         step = frame.step + (not frame.final) - self._session.begin
         self._written += 1
         path = self._session.checkpoint().save(self._folder / f"{self._written}.ckpt")
@@ -228,7 +232,7 @@ class _Drawing:
             def take(frame: Frame) -> None:
                 nonlocal seen
                 if frame.filmed and (frame.final or seen % every == 0):
-                    film.add(to_pil(frame.image))
+                    self._darkroom.develop(frame.image, film.add)
                 seen += frame.filmed
 
             yield take
