@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import launches
+from benchmarks import launches, together
 from benchmarks.loop import __main__ as command
 from benchmarks.loop import looks, peaks, table, views
 from benchmarks.loop.ancestor import Ancestor
@@ -453,6 +453,16 @@ def test_networks_launch_little_as_graphs(capfd: pytest.CaptureFixture[str]) -> 
     row = capfd.readouterr().out.splitlines()[-1].split("|")
     assert row[1].strip() == "`toy-normal-pyramid`"
     assert row[2] == row[3]
+
+
+def test_company_is_measured(capfd: pytest.CaptureFixture[str]) -> None:
+    quick = ["--turns", "2", "--steps", "1"]
+    together.main(["--config", "toy-normal-pyramid", "--pictures", "1", "3", *quick])
+    head, _, row = capfd.readouterr().out.splitlines()
+    assert head == "| configuration | 1 together | 3 together |"
+    name, *seconds = (cell.strip() for cell in row.strip("|").split("|"))
+    assert name == "`toy-normal-pyramid`"
+    assert all(0 < float(cell) < 60 for cell in seconds)
 
 
 def test_the_table_needs_no_torch() -> None:
