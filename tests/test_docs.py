@@ -70,10 +70,13 @@ def test_the_readme_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         return drawn(prompts, perceptor="toy", size="24x24", iterations=2, cuts=2, **settings)
 
     monkeypatch.setattr(text2art, "draw", quick)
-    one_call, by_frames = blocks("README.md")
+    one_call, several, by_frames = blocks("README.md")
+    tiny = "perceptor='toy', size='24x24', iterations=2, cuts=2"
     run(one_call.replace("result.image.show()", "assert result.native.size == (24, 24)"))
     assert (tmp_path / "apple.png").exists()
-    run(by_frames.replace("iterations=100", "perceptor='toy', size='24x24', iterations=2, cuts=2"))
+    run(several.replace("iterations=100", tiny))
+    assert len(list(tmp_path.glob("apple-*.png"))) == 8
+    run(by_frames.replace("iterations=100", tiny))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
