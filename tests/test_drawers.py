@@ -142,6 +142,24 @@ def test_fits_are_exact_where_they_can_be(name: str) -> None:
     assert torch.allclose(drawer(), picture, atol=2e-3)
 
 
+def test_near_the_edge_fourier_pictures_are_long_waves() -> None:
+    """However hard its edge is pulled, no dotted rim comes of it."""
+    drawer = FftDrawer(canvas((96, 80)), FftOptions())
+    with torch.no_grad():
+        drawer.spectrum.mul_(5)
+    waves = drawer._waves().detach()
+    speckles = (waves - torch.nn.functional.avg_pool2d(waves, 3, 1, 1)).square().mean((0, 1)).sqrt()
+    rim = torch.cat([speckles[1, 8:-8], speckles[-2, 8:-8], speckles[8:-8, 1], speckles[8:-8, -2]])
+    inside = speckles[20:-20, 20:-20]
+    assert float(rim.mean()) < 0.25 * float(inside.mean())
+    # What is fitted has its edge as it is; from there on, only long waves change it.
+    picture = 0.02 + 0.96 * torch.rand(1, 3, 80, 96, generator=stream(0, "picture"))
+    drawer.fit_(picture)
+    again = FftDrawer(canvas((96, 80)), FftOptions())
+    again.load_state_dict(drawer.state_dict())
+    assert torch.allclose(again(), picture, atol=2e-3)
+
+
 def test_fitting_a_plain_picture_is_finite() -> None:
     for name in MAKE:
         drawer = make(name)
