@@ -144,7 +144,7 @@ def test_fits_are_exact_where_they_can_be(name: str) -> None:
 
 def test_near_the_edge_fourier_pictures_are_long_waves() -> None:
     """However hard its edge is pulled, no dotted rim comes of it."""
-    drawer = FftDrawer(canvas((96, 80)), FftOptions())
+    drawer = FftDrawer(canvas((160, 144)), FftOptions())
     with torch.no_grad():
         drawer.spectrum.mul_(5)
     waves = drawer._waves().detach()
@@ -153,9 +153,9 @@ def test_near_the_edge_fourier_pictures_are_long_waves() -> None:
     inside = speckles[20:-20, 20:-20]
     assert float(rim.mean()) < 0.25 * float(inside.mean())
     # What is fitted has its edge as it is; from there on, only long waves change it.
-    picture = 0.02 + 0.96 * torch.rand(1, 3, 80, 96, generator=stream(0, "picture"))
+    picture = 0.02 + 0.96 * torch.rand(1, 3, 144, 160, generator=stream(0, "picture"))
     drawer.fit_(picture)
-    again = FftDrawer(canvas((96, 80)), FftOptions())
+    again = FftDrawer(canvas((160, 144)), FftOptions())
     again.load_state_dict(drawer.state_dict())
     assert torch.allclose(again(), picture, atol=2e-3)
 
