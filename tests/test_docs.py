@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from text2art import registry
-from text2art.core import Context
+from text2art.core import Asking, Context, View
 from text2art.errors import SettingsError
 from text2art.options import Options
 from text2art.testing import check_drawer, check_filter, check_loss
+from text2art.view import Ask
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -45,12 +46,17 @@ def test_the_drawer_of_the_guide_keeps_the_contract() -> None:
 
 
 def test_the_loss_of_the_guide_keeps_the_contract() -> None:
-    loss, _, preparing, _ = blocks("docs/add-a-loss.md")
+    loss, _, preparing, asking, _ = blocks("docs/add-a-loss.md")
     known = run(loss, Context=Context, SettingsError=SettingsError)
     check_loss(known["DarknessLoss"])
     indented = preparing.replace("\n", "\n    ").rstrip(" ")
-    more = run(f"class Asking(DarknessLoss):\n    {indented}", **known)
-    check_loss(more["Asking"])
+    more = run(f"class Prepared(DarknessLoss):\n    {indented}", **known)
+    check_loss(more["Prepared"])
+    indented = asking.replace("\n", "\n    ").rstrip(" ")
+    source = f"class Saying(DarknessLoss):\n    _looking = ()\n\n    {indented}"
+    told = run(source, **{**known, "Ask": Ask, "View": View})["Saying"]
+    check_loss(told)
+    assert isinstance(told(1.0), Asking)
 
 
 def test_the_filter_of_the_guide_keeps_the_contract() -> None:

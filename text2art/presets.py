@@ -42,7 +42,7 @@ def _clipit(iterations: int, scale: float, *clip: str) -> Preset:
 
 
 PRESETS: Mapping[str, Preset] = {
-    "draft": Preset(200, 1, 24, 8, 8, ("ViT-B/16",)),
+    "draft": Preset(200, 1, 24, 8, 14, ("ViT-B/16",)),
     "normal": Preset(250, 2, 30, 10, 8, ("ViT-B/32", "ViT-B/16")),
     "better": Preset(300, 3, 36, 12, 8, ("RN50", "ViT-B/32", "ViT-B/16")),
     "best": Preset(350, 4, 24, 16, 8, ("RN50x4", "ViT-B/32", "ViT-B/16")),

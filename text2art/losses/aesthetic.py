@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from text2art.core import Context, Perceptor, View
 from text2art.errors import SettingsError, WeightsCorrupt
 from text2art.options.losses import AestheticOptions
+from text2art.view import Ask
 from text2art.weights import catalog
 from text2art.weights.safe import read_state_dict
 
@@ -62,6 +63,10 @@ class AestheticLoss:
                 f"aesthetic.weights {o.weights!r} rates embeddings of {head.size} numbers{of}: "
                 f"{there or 'nobody looks'}. Choose the perceptor that it was trained for"
             )
+
+    def asks(self, view: View) -> list[Ask]:
+        """Return who looks at what: see `core.Asking`."""
+        return [(perceptor, None) for perceptor, _ in self._looking]
 
     def __call__(self, view: View) -> Tensor:
         """Return the mean of looks, and of perceptors by their weights."""
