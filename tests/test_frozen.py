@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tests.test_vqgan_net import F8, F16, filled
 from text2art.memory import kept_bytes
-from text2art.nets import frozen
+from text2art.models import Models
+from text2art.nets import frozen, packed
+from text2art.nets.packed import Packs
 from text2art.nets.vqgan import Vqgan, load_vqgan
-from text2art.runtime import stream
+from text2art.nets.vqgan_blocks import Conv3
+from text2art.runtime import pick, stream
 
 LAYOUTS = {"rows": torch.contiguous_format, "channels last": torch.channels_last}
 
@@ -172,3 +177,130 @@ def test_bfloat16_pulls_where_float32_does() -> None:
     assert near.dtype == torch.float32
     assert float((near - image).abs().mean()) < 0.02
     assert float(F.cosine_similarity(found.flatten(), wanted.flatten(), dim=0)) >= 0.99
+
+
+# ---- kernels in the library's order --------------------------------------------------------------
+
+TYPES = [torch.float32, torch.bfloat16]
+
+
+def layer(dtype: torch.dtype, kernel: int = 3, layout: str = "channels last") -> tuple[Tensor, ...]:
+    """Return pictures, kernels and offsets that are large enough to be packed."""
+    x, weight = noise(2, 48, 6, 5), noise(64, 48, kernel, kernel, purpose="w") / 20
+    form = LAYOUTS[layout]
+    return (
+        x.to(dtype).contiguous(memory_format=form),
+        weight.to(dtype).contiguous(memory_format=form),
+        noise(64, purpose="b").to(dtype),
+    )
+
+
+def found_by(dtype: torch.dtype, kernel: int, padding: int, layout: str, packs: Any) -> Any:
+    x, weight, bias = layer(dtype, kernel, layout)
+    return pulled(lambda x: frozen.convolve(x, weight, bias, padding, packs), x)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("kernel", "padding"), [(3, 1), (3, 0), (2, 1)])
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
+def test_packed_kernels_give_what_plain_ones_do(
+    dtype: torch.dtype, kernel: int, padding: int, layout: str
+) -> None:
+    close = 1e-5 if dtype == torch.float32 else 0.02
+    packs = Packs()
+    for _ in range(2):  # made, then used again
+        found = found_by(dtype, kernel, padding, layout, packs)
+        for ours, plain in zip(found, found_by(dtype, kernel, padding, layout, None), strict=True):
+            assert ours.stride() == plain.stride()
+            assert float((ours - plain).abs().max()) <= close * float(plain.abs().max())
+
+
+def test_kernels_are_packed_once_and_anew_when_they_change() -> None:
+    x, weight, _ = layer(torch.float32)
+    packs = Packs()
+    kernels = packs.of(x, weight, 1)
+    assert kernels is not None, "the processor's library packs no kernels"
+    assert packs.of(x[:1], weight, 1) is kernels
+    weight.mul_(2)
+    other = packs.of(x, weight, 1)
+    assert other is not None
+    assert other is not kernels
+    torch.testing.assert_close(
+        other.convolve(x, None), F.conv2d(x, weight, padding=1), rtol=1e-4, atol=1e-4
+    )
+    assert packs.of(x.double(), weight.double(), 1) is None
+
+
+def test_where_pictures_are_large_or_kernels_small_none_are_packed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x, weight, _ = layer(torch.float32)
+    packs = Packs()
+    assert packs.of(x.new_zeros(1, 48, 65, 64), weight, 1) is None
+    assert packs.of(x.new_zeros(0, 48, 6, 5), weight, 1) is None
+    assert packs.of(x[:, :4], weight[:8, :4], 1) is None
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert packs.of(x, weight, 1) is None
+
+
+@pytest.mark.parametrize("fault", ["wrong", "missing"])
+def test_a_library_that_packs_otherwise_is_left_alone(
+    fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def multiply(x: Tensor, kernels: Tensor, bias: Tensor | None, padding: int) -> Tensor:
+        if fault == "missing":
+            raise AttributeError("no such operation")
+        return x.new_ones(2, 64, 6, 5)
+
+    monkeypatch.setattr(packed, "_multiply", multiply)
+    packs = Packs()
+    x, weight, _ = layer(torch.float32)
+    assert packs.of(x, weight, 1) is None
+    for ours, plain in zip(
+        found_by(torch.float32, 3, 1, "rows", packs),
+        found_by(torch.float32, 3, 1, "rows", None),
+        strict=True,
+    ):
+        assert torch.equal(ours, plain)
+
+
+def test_networks_with_packed_kernels_can_be_copied_and_kept() -> None:
+    conv = Conv3(48, 64).requires_grad_(False)
+    x, _, _ = layer(torch.float32)
+    out = conv(x)
+    for other in (copy.deepcopy(conv), pickle.loads(pickle.dumps(conv))):
+        assert torch.equal(other(x), out)
+    assert conv.state_dict().keys() == {"weight", "bias"}
+
+
+def test_the_starter_draws_the_same_with_and_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = pick("cpu")
+    looker = Models(runtime).perceptor("starter")
+    crops = torch.rand(4, 3, looker.size, looker.size, generator=stream(0, "crops"))
+    words = looker.read(["a red apple"])
+
+    def gradient() -> Tensor:
+        leaf = crops.clone().requires_grad_()
+        (found,) = torch.autograd.grad((looker.see(leaf) @ words.T).sum(), leaf)
+        return found
+
+    ours = gradient()
+    monkeypatch.setattr(packed, "MOST_PIXELS", 0)
+    assert F.cosine_similarity(ours.flatten(), gradient().flatten(), dim=0) > 0.9999
+
+
+def test_plain_convolutions_alone_are_stood_for() -> None:
+    can = frozen.Convolution.can_stand_for
+    assert can(nn.Conv2d(3, 4, 3, padding=1))
+    assert can(nn.Conv2d(3, 4, 1))
+    for other in (
+        nn.Conv2d(3, 4, 3, stride=2), nn.Conv2d(3, 4, 3, dilation=2), nn.Conv2d(4, 4, 3, groups=2),
+        nn.Conv2d(3, 4, 3, padding="same"), nn.Conv2d(3, 4, 3, padding=(1, 0)),
+        nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"),
+    ):  # fmt: skip
+        assert not can(other)
+    conv = nn.Conv2d(48, 64, 3, padding=1)
+    x, _, _ = layer(torch.float32)
+    torch.testing.assert_close(frozen.Convolution(conv)(x), conv(x))  # weights that learn
+    conv.requires_grad_(False)
+    torch.testing.assert_close(frozen.Convolution(conv)(x), conv(x), rtol=1e-4, atol=1e-5)

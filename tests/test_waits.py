@@ -26,6 +26,7 @@ from tests.test_contracts import loss_options
 from text2art import optimizers, registry, runtime
 from text2art.core import View
 from text2art.models import Models
+from text2art.nets import packed
 from text2art.raster import Scene
 from text2art.runtime import pick
 from text2art.session import Session
@@ -162,8 +163,8 @@ def waits_of(models: Models, extra: Sequence[Any] = (), **changes: Any) -> Watch
 
 
 @pytest.fixture(autouse=True)
-def _strokes_by_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the rasterizer out: that of CUDA is no operation of torch's, and can be in a graph."""
+def _as_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what CUDA does otherwise: its rasterizer, which can be in a graph, and packs."""
 
     def blot(scene: Scene, *, background: Tensor | None = None, **_: Any) -> Tensor:
         nothing = 0 * (scene.points.sum() + scene.stroke_width.sum())
@@ -172,6 +173,7 @@ def _strokes_by_torch(monkeypatch: pytest.MonkeyPatch) -> None:
         return picture if background is None else picture + 0 * background.sum()
 
     monkeypatch.setattr("text2art.drawers.vector.render", blot)
+    monkeypatch.setattr(packed, "MOST_PIXELS", 0)  # nor has CUDA kernels in the CPU's own order
 
 
 @pytest.mark.parametrize("drawer", registry.components("drawers"))

@@ -13,19 +13,58 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from text2art.nets.packed import Packs
 
 
 def is_frozen(x: Tensor, *weights: Tensor | None) -> bool:
     """Whether an input meets weights that learn nothing and are of its number type."""
     fixed = all(w is None or (not w.requires_grad and w.dtype == x.dtype) for w in weights)
-    return fixed and not torch.is_autocast_enabled(x.device.type)
+    return fixed and (x.is_meta or not torch.is_autocast_enabled(x.device.type))
 
 
-def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
-    """Convolve `(B, C, h, w)` with frozen weights `(O, C, k, k)`, stride 1."""
-    out: Tensor = _Convolve.apply(x, weight, bias, padding)
+class Convolution(nn.Module):
+    """A frozen convolution of stride 1, with its kernels in the processor's order.
+
+    Args:
+        conv: whose weights it has.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.weight, self.bias = conv.weight, conv.bias
+        self._padding = int(conv.padding[0])
+        self._packs = Packs()
+
+    @staticmethod
+    def can_stand_for(conv: nn.Conv2d) -> bool:
+        """Whether a convolution is a plain one, of stride 1."""
+        return (
+            conv.stride == (1, 1)
+            and conv.dilation == (1, 1)
+            and conv.groups == 1
+            and conv.padding_mode == "zeros"
+            and not isinstance(conv.padding, str)
+            and conv.padding[0] == conv.padding[1]
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, h, w) to (B, O, h', w')."""
+        if is_frozen(x, self.weight, self.bias):
+            return convolve(x, self.weight, self.bias, self._padding, self._packs)
+        return F.conv2d(x, self.weight, self.bias, padding=self._padding)
+
+
+def convolve(
+    x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, packs: Packs | None = None
+) -> Tensor:
+    """Convolve `(B, C, h, w)` with frozen weights `(O, C, k, k)`, stride 1.
+
+    `packs` keeps the weights in the processor's order from one call to the next.
+    """
+    out: Tensor = _Convolve.apply(x, weight, bias, padding, packs)
     return out
 
 
@@ -35,13 +74,15 @@ def norm_swish(x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float)
     return out
 
 
-def double_and_convolve(x: Tensor, phases: Tensor, bias: Tensor | None) -> Tensor:
+def double_and_convolve(
+    x: Tensor, phases: Tensor, bias: Tensor | None, packs: Packs | None = None
+) -> Tensor:
     """Repeat each pixel of `(B, C, h, w)` 2x2 times and convolve 3x3, in one: see `fold_doubling`.
 
     Returns:
         `(B, O, 2 h, 2 w)`.
     """
-    out: Tensor = _DoubleAndConvolve.apply(x, phases, bias)
+    out: Tensor = _DoubleAndConvolve.apply(x, phases, bias, packs)
     return out
 
 
@@ -62,16 +103,29 @@ def fold_doubling(weight: Tensor) -> Tensor:
 
 class _Convolve(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        padding: int,
+        packs: Packs | None,
+    ) -> Tensor:
         ctx.save_for_backward(weight)
         ctx.shape, ctx.padding = x.shape, padding
+        ctx.kernels = kernels = None if packs is None else packs.of(x, weight, padding)
+        if kernels is not None:
+            return kernels.convolve(x, bias)
         return F.conv2d(x, weight, bias, padding=padding)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
+        if ctx.kernels is not None:
+            return ctx.kernels.pull(gradients[0]), None, None, None, None
         (weight,) = ctx.saved_tensors
-        return _input_gradient(gradients[0], weight, ctx.shape, ctx.padding), None, None, None
+        found = _input_gradient(gradients[0], weight, ctx.shape, ctx.padding)
+        return found, None, None, None, None
 
 
 class _NormSwish(torch.autograd.Function):
@@ -109,11 +163,17 @@ class _NormSwish(torch.autograd.Function):
 
 class _DoubleAndConvolve(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, phases: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, phases: Tensor, bias: Tensor | None, packs: Packs | None
+    ) -> Tensor:
         ctx.save_for_backward(phases)
         ctx.shape = x.shape
         bias = None if bias is None else bias.repeat(4)
-        parts = F.conv2d(x, phases, bias, padding=1)  # (B, 4 O, h + 1, w + 1)
+        ctx.kernels = kernels = None if packs is None else packs.of(x, phases, 1)
+        if kernels is None:
+            parts = F.conv2d(x, phases, bias, padding=1)  # (B, 4 O, h + 1, w + 1)
+        else:
+            parts = kernels.convolve(x, bias)
         batch, _, height, width = x.shape
         channels = len(phases) // 4
         out = _empty(parts, (batch, channels, 2 * height, 2 * width))
@@ -123,14 +183,16 @@ class _DoubleAndConvolve(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         (phases,) = ctx.saved_tensors
         batch, _, height, width = ctx.shape
         channels = len(phases) // 4
         pulls = _empty(gradients[0], (batch, 4 * channels, height + 1, width + 1)).zero_()
         for pull, (y, x) in zip(torch.split(pulls, channels, 1), _CORNERS, strict=True):
             pull[:, :, y : y + height, x : x + width] = gradients[0][:, :, y::2, x::2]
-        return _input_gradient(pulls, phases, ctx.shape, 1), None, None
+        if ctx.kernels is not None:
+            return ctx.kernels.pull(pulls), None, None, None
+        return _input_gradient(pulls, phases, ctx.shape, 1), None, None, None
 
 
 _CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))

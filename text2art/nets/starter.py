@@ -21,7 +21,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from text2art.errors import WeightsCorrupt, WeightsMissing
+from text2art.nets import frozen
 from text2art.nets.byte_pairs import byte_pairs
+from text2art.nets.packed import Packs
 from text2art.nets.text_tower import TextTower
 
 VOCAB = 49408  # CLIP's byte-pair vocabulary
@@ -58,9 +60,13 @@ class ConvBlock(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=folded)
         self.norm: nn.Module = nn.Identity() if folded else nn.BatchNorm2d(outputs)
+        self._packs = Packs() if folded and stride == 1 else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
+        weight, bias = self.conv.weight, self.conv.bias
+        if self._packs is not None and frozen.is_frozen(x, weight, bias):
+            return F.silu(frozen.convolve(x, weight, bias, 1, self._packs))
         return F.silu(self.norm(self.conv(x)))
 
 

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from text2art.nets import frozen
 from text2art.nets.attention import attend
 
 _QUICK = 1.702  # the slope in OpenAI's QuickGELU
@@ -209,5 +210,7 @@ def _fold_(module: nn.Module, conv: str, norm: str) -> None:
     first, second = getattr(module, conv), getattr(module, norm)
     if isinstance(second, nn.BatchNorm2d):
         fused = fuse_conv_bn_eval(first, second)
-        setattr(module, conv, fused.requires_grad_(False))
+        fused.requires_grad_(False)
+        plain = frozen.Convolution.can_stand_for(fused)
+        setattr(module, conv, frozen.Convolution(fused) if plain else fused)
         setattr(module, norm, nn.Identity())

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from text2art.nets import frozen
+from text2art.nets.packed import Packs
 from text2art.nets.vqgan_config import VqganConfig
 
 
@@ -47,11 +48,12 @@ class Conv3(nn.Conv2d):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, 3, 1, 1)
+        self._packs = Packs()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, inputs, h, w) to (B, outputs, h, w)."""
         if frozen.is_frozen(x, self.weight, self.bias):
-            return frozen.convolve(x, self.weight, self.bias, 1)
+            return frozen.convolve(x, self.weight, self.bias, 1, self._packs)
         return super().forward(x)
 
 
@@ -114,6 +116,7 @@ class Upsample(nn.Module):
     def __init__(self, channels: int, *, with_conv: bool) -> None:
         super().__init__()
         self.conv: Conv3 | nn.Identity = Conv3(channels, channels) if with_conv else nn.Identity()
+        self._packs = Packs()
         self._phases: Tensor | None
         self.register_buffer("_phases", None, persistent=False)
 
@@ -129,7 +132,7 @@ class Upsample(nn.Module):
             and self._phases is not None
             and frozen.is_frozen(x, self._phases)
         ):
-            return frozen.double_and_convolve(x, self._phases, self.conv.bias)
+            return frozen.double_and_convolve(x, self._phases, self.conv.bias, self._packs)
         out: Tensor = self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
         return out
 
