@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from text2art.errors import SettingsError
-from text2art.studio.config import StudioConfig
+from text2art.presets import PRESETS
+from text2art.studio.config import Caps, StudioConfig
 
 
 def load(file: Path | None = None, environ: dict[str, str] | None = None, **flags: Any) -> Any:
@@ -89,3 +90,7 @@ def test_files_that_cannot_be_read_are_said(tmp_path: Path) -> None:
     (tmp_path / "huge.yaml").write_text("#" * 300_000)
     with pytest.raises(SettingsError, match="larger than"):
         load(tmp_path / "huge.yaml")
+
+
+def test_by_default_no_quality_tries_more_starts_than_allowed() -> None:
+    assert max(preset.starts for preset in PRESETS.values()) <= Caps().starts
