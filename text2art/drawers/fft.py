@@ -16,8 +16,8 @@ _MEAN = 0.35  # pace of the mean color: faster, "on a blue background" paints al
 _START = 0.1  # deviation of the spectrum at the start: faint noise
 _AROUND = 0.125  # of each side, at either end of it: drawn and not shown
 # Of the shorter side: the blur's deviation at the edge, and how far it reaches into the picture.
-_BLUR = 0.03
-_REACH = 0.07
+_BLUR = 0.037
+_REACH = 0.1
 
 
 class FftDrawer(Drawer):
