@@ -74,7 +74,7 @@ def client(running: Site) -> Iterator[httpx.Client]:
         ({"size": "4000x4000"}, "size"),
         ({"scale": 20}, "scale"),
         ({"cuts": 200}, "cuts"),
-        ({"starts": 9}, "starts"),
+        ({"starts": 15}, "starts"),
         ({"animation_frames": 1000}, "animation_frames"),
         ({"video_seconds": 61, "video_hold": 1}, "video_seconds"),
         ({"prompts": "a" * 70_000}, "prompts"),

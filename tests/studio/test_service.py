@@ -108,7 +108,7 @@ def test_a_batch_counts_its_seeds_up(studio: Studio) -> None:
         ({"size": "1025x1024"}, "pixels"),
         ({"size": None, "scale": 20}, "pixels"),
         ({"cuts": 200}, "cuts"),
-        ({"starts": 9}, "starts"),
+        ({"starts": 15}, "starts"),
         ({"animation_frames": 1000}, "steps altogether"),
         ({"batches": 64, "iterations": 1000}, "steps altogether"),
         ({"video_seconds": 61, "video_hold": 1}, "video"),

@@ -30,7 +30,7 @@ class Caps(BaseModel):
     steps: int = Field(10_000, ge=1, description="Steps of a whole story or animation.")
     pixels: int = Field(1_048_576, ge=256, description="Width times height of a picture.")
     cuts: int = Field(128, ge=1, description="Views per step.")
-    starts: int = Field(16, ge=1, description="Random starts tried.")
+    starts: int = Field(14, ge=1, description="Random starts tried.")
     batch: int = Field(16, ge=1, le=100, description="Jobs of one request.")
     queued_per_owner: int = Field(20, ge=1, description="Jobs that an owner may have waiting.")
     running_per_owner: int = Field(0, ge=0, description="Jobs of an owner that run at once; 0=any.")
