@@ -390,6 +390,17 @@ def test_the_cost_of_opacity_is_bent_and_grows() -> None:
     assert cost(0.6, 1) < cost(2 / 3, 1) > cost(0.8, 1)
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_of_several_starts_none_is_chosen_for_being_opaque(models: Models, seed: int) -> None:
+    changes = {"perceptor": "starter", "size": "64x64", "iterations": 100, "cuts": 4, "starts": 8}
+    frames = draw(
+        models, prompts="a red apple", transparent=True, drawer="pyramid", seed=seed, **changes
+    )
+    alpha = frames[-1].image[:, 3]
+    assert 0.3 < float((alpha < 0.1).float().mean()) < 0.95
+    assert float((alpha > 0.9).float().mean()) > 0.1
+
+
 def test_transparent_weight_makes_pictures_clearer(models: Models) -> None:
     clear = [
         float(draw(models, drawer="pyramid", transparent=True, iterations=40, schedule="constant",

@@ -16,6 +16,10 @@ GAIN = 4.0  # logits per unit of a layer: brings Adam's usual rates to colors
 # gray all starts went the same way, "a yellow square on a purple background" never yellow. Fine
 # ones begin nearly even: what the gradient does not touch would stay speckled.
 _COARSE, _BLOBS, _FINE = 8, 0.06, 0.02
+# Alpha begins more even than colors do, and a little below a half: a start that happened to be
+# denser than the others was chosen for it, and went on to be opaque everywhere. Much lower ones
+# leave nothing in short runs.
+_EVEN, _CLEAR = 1 / 3, -0.1
 
 
 class Layers(nn.Module):
@@ -56,6 +60,10 @@ class Layers(nn.Module):
             nn.Parameter(_spread(n) * torch.randn(1, channels, h, w, generator=draw))
             for n, (h, w) in zip(self._scales, shapes, strict=True)
         )
+        with torch.no_grad():
+            for grid in self.grids:
+                grid[:, 3:] *= _EVEN
+            self.grids[0][:, 3:] += _CLEAR
 
     def total(self) -> Tensor:
         """Return the sum of all layers at the finest grid, `(1, C, rows, columns)`, unbounded."""
