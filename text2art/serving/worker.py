@@ -12,16 +12,12 @@ import math
 import shutil
 import tempfile
 import traceback
-from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 
 from text2art import environment, hostmemory, registry, runtime
 from text2art.api import result_of
@@ -134,7 +130,6 @@ class Worker:
         film_every = interval(1, session.film_length, MOST_FILM_FRAMES)
         last: Frame | None = None
         seen = 0  # frames that films show
-        saved: deque[Future[Path]] = deque()
         length = (session.film_length - 1) // film_every + 1
         with files.film(length) as film, Darkroom() as darkroom:
             for frame in session.frames():
@@ -146,12 +141,9 @@ class Worker:
                 if frame.final or frame.is_due(report):
                     self._report(frame, steps, session.settings.seed, record)
                 if every and not frame.final and frame.is_due(every):
-                    save = partial(files.save_passing, frame.step)
-                    saved.append(darkroom.develop(frame.image, save))
-                while saved and saved[0].done():
-                    yield saved.popleft().result()
-            for picture in saved:
-                yield picture.result()
+                    # At once: who follows takes it for the picture of the step reported last.
+                    path = files.picture(frame.step)
+                    yield save_picture(to_pil(frame.image), path)  # no record: it is not finished
         assert last is not None
         if film is not None:
             yield files.video
@@ -187,10 +179,6 @@ class Files:
         """Return where the picture of a step goes; on the way to an SVG these are PNG."""
         ending = self.settings.output_format
         return self._named(step, "png" if ending == "svg" else ending)
-
-    def save_passing(self, step: int, image: Image.Image) -> Path:
-        """Write the picture of a step, without a record: it is not finished."""
-        return save_picture(image, self.picture(step))
 
     def result(self, step: int) -> Path:
         """Return where the result goes, drawn in so many steps."""
