@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -87,7 +87,7 @@ def course(
         place = 0
 
 
-def pulled(running: Iterator[Made | Pull]) -> Iterator[Made]:
+def pulled(running: Iterator[Made | Pull]) -> Generator[Made]:
     """Pull whatever waits for it; yield the rest."""
     for made in running:
         if isinstance(made, Pull):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from types import TracebackType
@@ -242,7 +242,7 @@ class Session:
 
         Close the generator (or the session) to cancel: the drawer keeps the last picture.
         """
-        self._drawing = frames = _pulling(self.course())
+        self._drawing = frames = loop.pulled(self.course())
         return frames
 
     def course(self) -> Generator[Frame | Pull]:
@@ -393,15 +393,6 @@ class Session:
             self._motion.move_(drawer, stage.picture)
         optimizers.forget_direction_(scene.optimizer)
         return self._workshop.restage(stage, scene)
-
-
-def _pulling(course: Iterator[Frame | Pull]) -> Generator[Frame]:
-    for made in course:
-        if isinstance(made, Pull):
-            with memory_errors("drawing"):
-                loop.pull([made])
-        else:
-            yield made
 
 
 def _spelled(ensemble: Ensemble, settings: Settings) -> str:

@@ -14,7 +14,7 @@ from text2art import loop
 from text2art.core import Frame
 from text2art.loop import Pull
 from text2art.models import Models
-from text2art.runtime import memory_errors, pick
+from text2art.runtime import pick
 from text2art.session import Session
 from text2art.settings import Settings
 
@@ -67,5 +67,4 @@ def draw_together(sessions: Sequence[Session]) -> Generator[tuple[int, Frame]]:
                 yield number, made
         going = [number for number in waiting if not sessions[number].closed]
         if going:
-            with memory_errors("drawing"):
-                loop.pull([waiting[number] for number in going])
+            loop.pull([waiting[number] for number in going])
