@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from inspect import GEN_CLOSED, getgeneratorstate
+from typing import TypeVar
 
 from text2art import loop
 from text2art.core import Frame
@@ -19,6 +21,8 @@ from text2art.session import Session
 from text2art.settings import Settings
 
 MOST = 16  # at a time: more gain nothing
+
+Made = TypeVar("Made")
 
 
 @contextmanager
@@ -55,8 +59,19 @@ def draw_together(sessions: Sequence[Session]) -> Generator[tuple[int, Frame]]:
     Raises:
         OutOfMemory: not even one look at a time fits.
     """
-    courses = [session.course() for session in sessions]
-    going = list(range(len(sessions)))
+    return in_step([session.course() for session in sessions])
+
+
+def in_step(courses: Sequence[Generator[Made | Pull]]) -> Generator[tuple[int, Made]]:
+    """Let runs go on by turns; pull what they wait for together, yield the rest with their numbers.
+
+    What a run raises, or the pull of all, ends this; the runs stay as they are then. One that has
+    ended, or was closed meanwhile, leaves the others to go on.
+
+    Args:
+        courses: as `Session.course` gives them.
+    """
+    going = list(range(len(courses)))
     while going:
         waiting: dict[int, Pull] = {}
         for number in going:
@@ -65,6 +80,6 @@ def draw_together(sessions: Sequence[Session]) -> Generator[tuple[int, Frame]]:
                     waiting[number] = made
                     break
                 yield number, made
-        going = [number for number in waiting if not sessions[number].closed]
+        going = [n for n in waiting if getgeneratorstate(courses[n]) != GEN_CLOSED]
         if going:
             loop.pull([waiting[number] for number in going])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -17,6 +18,7 @@ from text2art.studio.model import (
     Claim,
     Conflict,
     EventType,
+    Job,
     NewEvent,
     NewJob,
     NotFound,
@@ -80,6 +82,31 @@ def test_lanes_are_kept_apart(bench: Bench) -> None:
     job_id = bench.submit(lane="cpu")
     assert bench.queue.claim("w", ("gpu",)) is None
     assert bench.claim("w", ("gpu", "cpu")).job_id == job_id
+
+
+def test_who_draws_already_takes_the_next_in_turn_or_none(bench: Bench) -> None:
+    bench.queue.enlist("w", runner="local", device="cpu", lanes=("gpu",))
+    first, second, third = (bench.submit(settings={**TOY, "seed": n}) for n in range(3))
+    assert bench.claim("w").job_id == first
+    asked: list[int] = []
+
+    def wants(seed: int) -> Callable[[Job], bool]:
+        def fits(job: Job) -> bool:
+            asked.append(job.settings["seed"])
+            return bool(asked[-1] == seed)
+
+        return fits
+
+    assert bench.queue.claim("w", fits=wants(2)) is None  # the third is not next
+    assert asked == [1]
+    assert bench.state(second) is State.QUEUED
+    with bench.engine.connect() as connection:
+        assert bench.queue.workers(connection)[0].job_id == first
+    taken = bench.queue.claim("w", fits=wants(1))
+    assert taken is not None
+    assert (taken.job_id, taken.attempt) == (second, 1)
+    assert bench.claim("other").job_id == third
+    assert bench.queue.claim("w", fits=lambda job: True) is None
 
 
 def test_a_delayed_job_waits(bench: Bench) -> None:

@@ -26,7 +26,7 @@ from text2art.studio.net import Web
 from text2art.studio.service import LOCAL, Studio
 from text2art.studio.store import frame_key
 from text2art.studio.uploads import Uploads
-from text2art.studio.worker import supervisor
+from text2art.studio.worker import slot
 from text2art.studio.worker.devices import share
 from text2art.studio.worker.fake import FakeRunner
 from text2art.studio.worker.inputs import gather
@@ -50,7 +50,7 @@ JOB: dict[str, Any] = {"prompts": ["a red apple"], "iterations": 10, "seed": 7}
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let idle workers end soon; that they hear of jobs is for the tests of the queue."""
-    monkeypatch.setattr(supervisor, "_WAIT", 0.1)
+    monkeypatch.setattr(slot, "_WAIT", 0.1)
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def test_a_job_whose_runner_died_goes_on_from_its_checkpoint(one: Studio) -> Non
 def test_a_job_that_kills_every_runner_is_given_up(
     one: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "_RETRY", 0.01)
+    monkeypatch.setattr(slot, "_RETRY", 0.01)
     poison, good = submit(one), submit(one)
     with Supervisor(one, [_Poisoned(poison)]):
         assert ended(one, good).job.state is State.DONE, "others are drawn meanwhile"
@@ -279,7 +279,7 @@ def _stolen(studio: Studio, job_id: str) -> Claim:
 def test_a_runner_that_is_down_takes_no_job_until_it_is_back(
     one: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "_BACKOFF", (0.02,))
+    monkeypatch.setattr(slot, "_BACKOFF", (0.02,))
     there = [True]
 
     class Shaky(FakeRunner):

@@ -29,7 +29,7 @@ from text2art.studio.model import EventType, State
 from text2art.studio.net import Web
 from text2art.studio.service import LOCAL, Studio
 from text2art.studio.uploads import Uploads
-from text2art.studio.worker import supervisor
+from text2art.studio.worker import slot
 from text2art.studio.worker.cog import CogRunner
 from text2art.studio.worker.cogstream import Broken, events
 from text2art.studio.worker.fake import FakeRunner
@@ -98,7 +98,7 @@ def workers(
     studio: Studio, container: Server, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Supervisor]:
     """Let the container draw, as long as the test lasts."""
-    monkeypatch.setattr(supervisor, "_WAIT", 0.05)
+    monkeypatch.setattr(slot, "_WAIT", 0.05)
     with Supervisor(studio, [CogRunner(studio.config, str(container.http.base_url))]) as workers:
         yield workers
 
@@ -271,9 +271,9 @@ class Stand:
 
 @pytest.fixture
 def stand(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
-    monkeypatch.setattr(supervisor, "_WAIT", 0.02)
-    monkeypatch.setattr(supervisor, "_RETRY", 0.01)
-    monkeypatch.setattr(supervisor, "_BACKOFF", (0.02,))
+    monkeypatch.setattr(slot, "_WAIT", 0.02)
+    monkeypatch.setattr(slot, "_RETRY", 0.01)
+    monkeypatch.setattr(slot, "_BACKOFF", (0.02,))
     for name in ("_BUSY_SECONDS", "_DOWN_SECONDS", "_CANCEL_SECONDS"):
         monkeypatch.setattr(f"text2art.studio.worker.cog.{name}", 0.05)
     stand = Stand()

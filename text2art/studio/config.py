@@ -71,6 +71,9 @@ class StudioConfig(BaseModel):
     database: str = Field("", description="Database URL; default: SQLite in the data folder.")
     files: str = Field("", description="Folder or fsspec URL of files; default: in the data folder")
     workers: int = Field(1, ge=0, le=64, description="Worker processes to start.")
+    together: int = Field(
+        1, ge=1, le=16, description="Waiting jobs alike that a local worker draws in one step."
+    )
     runner: str = Field("local", description="local, or cog=http://host:port[,http://...].")
     mode: Literal["private", "public"] = Field(
         "private",

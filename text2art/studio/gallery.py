@@ -172,17 +172,20 @@ def _eta(job: Job, position: int | None, per_turn: float | None) -> float | None
 
 def _seconds_per_turn(connection: Connection, queue: JobQueue) -> float | None:
     """Return how often a job ends at present, by the latest ones; None when there are none."""
-    latest = (
-        select(jobs.c.finished, jobs.c.started)
+    asked = (
+        select(jobs.c.worker, jobs.c.started, jobs.c.finished)
         .where(jobs.c.state == State.DONE.value, jobs.c.started.is_not(None))
         .order_by(jobs.c.finished.desc())
         .limit(_RECENT)
-        .subquery()
     )
-    mean = connection.execute(select(func.avg(latest.c.finished - latest.c.started))).scalar()
-    if mean is None:
+    latest = connection.execute(asked).all()
+    if not latest:
         return None
-    return float(mean) / max(1, len(queue.workers(connection)))
+    busy, until = 0.0, dict[str | None, float]()
+    for job in reversed(latest):  # time in which a worker drew several at once counts once
+        busy += max(0.0, job.finished - max(job.started, until.get(job.worker, job.started)))
+        until[job.worker] = job.finished
+    return busy / len(latest) / max(1, len(queue.workers(connection)))
 
 
 def _newest(

@@ -40,6 +40,7 @@ from text2art.studio.model import (
 )
 
 Publish = Callable[[Connection], None]
+Fits = Callable[[Job], bool]
 
 
 class JobQueue(Protocol):
@@ -81,8 +82,17 @@ class JobQueue(Protocol):
 
     # ---- asked by workers, each in a transaction of its own -----------------------------------
 
-    def claim(self, worker: str, lanes: Sequence[str] = ("gpu",)) -> Claim | None:
-        """Take the next job, or None when there is none for now. Never waits for one."""
+    def claim(
+        self, worker: str, lanes: Sequence[str] = ("gpu",), fits: Fits | None = None
+    ) -> Claim | None:
+        """Take the next job, or None when there is none for now. Never waits for one.
+
+        Args:
+            worker: that draws it.
+            lanes: that it serves.
+            fits: of whoever draws something already, and would take the next one besides: says
+                whether it would. Where it says no, none is taken: nobody's turn is passed over.
+        """
 
     def heartbeat(
         self,

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select, update
 
 from text2art.studio import events as events_
 from text2art.studio.db.engine import now
-from text2art.studio.db.rows import row_of
+from text2art.studio.db.rows import job_of, row_of
 from text2art.studio.db.tables import jobs
 from text2art.studio.db.wake import JOBS, Wake
 from text2art.studio.model import (
@@ -30,29 +30,34 @@ from text2art.studio.model import (
 )
 from text2art.studio.queue import order, roster
 from text2art.studio.queue.acts import Acts
-from text2art.studio.queue.base import Publish
+from text2art.studio.queue.base import Fits, Publish
 from text2art.studio.queue.fence import held, holds, verdict
 
 
 class RowQueue(Acts):
     """The queue as states of rows. Safe for threads; make one per process."""
 
-    def claim(self, worker: str, lanes: Sequence[str] = ("gpu",)) -> Claim | None:
+    def claim(
+        self, worker: str, lanes: Sequence[str] = ("gpu",), fits: Fits | None = None
+    ) -> Claim | None:
         """Take the next job, or None when there is none for now."""
         if time.monotonic() >= self._sweep_due:
             self._sweep_due = time.monotonic() + self.lease_seconds / 10
             self.sweep()
-        return self._run(lambda connection: self._claim(connection, worker, lanes))
+        return self._run(lambda connection: self._claim(connection, worker, lanes, fits))
 
-    def _claim(self, connection: Connection, worker: str, lanes: Sequence[str]) -> Claim | None:
+    def _claim(
+        self, connection: Connection, worker: str, lanes: Sequence[str], fits: Fits | None
+    ) -> Claim | None:
         self._one_at_a_time(connection)
         when = now(connection)
-        roster.note(connection, worker, None, when)
+        if fits is None:
+            roster.note(connection, worker, None, when)
         if self.paused(connection):
             return None
         while True:
             turn = order.next_turn(connection, lanes, when, self.running_per_owner)
-            if turn is None:
+            if turn is None or (fits is not None and not fits(job_of(turn.job))):
                 return None
             started = turn.job.started
             taken = connection.execute(

@@ -1,8 +1,9 @@
-"""The process that draws: it keeps the models loaded and takes one job after the other.
+"""The process that draws: it keeps the models loaded and takes one order after the other.
 
-Said to it: `draw` (a job), and while one is drawn `cancel`, `stop`, `abort`. Said by it: `ready`,
-then of each job `alive`, `progress`, `score`, `frame`, `checkpoint`, `log`, `notice`, and at last
-one of `done`, `stopped` and `failed`.
+Said to it: `draw` (a job, or several to be drawn together), and while they are drawn `cancel`,
+`stop`, `abort` of one of them, by its number. Said by it: `ready`, then of each job, with its
+number, `progress`, `score`, `frame`, `checkpoint`, `log`, `notice`, and at last one of `done`,
+`stopped` and `failed`.
 """
 
 from __future__ import annotations
@@ -29,29 +30,29 @@ class Orders:
 
     def __init__(self, parent: Parent) -> None:
         self._parent = parent
-        self._jobs: queue.Queue[Json] = queue.Queue()
-        self._end = ""
+        self._orders: queue.Queue[list[Json]] = queue.Queue()
+        self._ends: dict[int, str] = {}
         threading.Thread(target=self._listen, name="orders", daemon=True).start()
 
-    @property
-    def end(self) -> str:
-        """How the job at hand is to end, "" as long as it is not."""
-        return self._end
+    def end(self, number: int) -> str:
+        """How a job at hand is to end, "" as long as it is not."""
+        return self._ends.get(number, "")
 
-    def next_job(self) -> Json:
-        """Wait for a job."""
-        job = self._jobs.get()
-        self._end = ""
-        return job
+    def next_jobs(self) -> list[Json]:
+        """Wait for the jobs of an order."""
+        return self._orders.get()
 
     def _listen(self) -> None:
         while True:
             message = self._parent.hear()
             wanted = str(message.get("do"))
             if wanted == "draw":
-                self._jobs.put(message)
-            elif wanted in _ENDS and _ENDS.index(wanted) >= _rank(self._end):
-                self._end = wanted
+                self._ends = {}  # here, where nothing that is said after it can have been heard yet
+                self._orders.put(message["jobs"])
+            elif wanted in _ENDS:
+                number = int(message["job"])
+                if _ENDS.index(wanted) >= _rank(self.end(number)):
+                    self._ends[number] = wanted
 
 
 def _rank(end: str) -> int:
@@ -74,14 +75,14 @@ def main() -> int:
     parent.tell({"say": "ready", "device": chosen.description})
     home = Path.cwd()
     while True:
-        job = orders.next_job()
-        os.chdir(job["folder"])  # settings name files of the studio by their keys
+        jobs = orders.next_jobs()
+        # Settings name files of the studio by their keys; those of jobs in company name none.
+        os.chdir(jobs[0]["folder"])
         try:
-            draw(job, models, parent.tell, lambda: orders.end)
+            draw(jobs, models, parent.tell, orders.end)
         except Exception:
             # A bug: whatever it left behind in this process goes with it.
             traceback.print_exc()
-            parent.tell({"say": "failed", "kind": "bug", "text": _last_line()})
             return 1
         finally:
             os.chdir(home)
@@ -96,11 +97,6 @@ def _warm(models: Models) -> None:
 
     preload(environment.preload(), models, lambda line: print(line, file=sys.stderr))  # noqa: T201
     rehearse(models, Settings.of(prompts="a red apple"))
-
-
-def _last_line() -> str:
-    error = sys.exc_info()[1]
-    return f"{type(error).__name__}: {error}"[:500]
 
 
 if __name__ == "__main__":

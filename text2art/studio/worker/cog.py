@@ -28,7 +28,15 @@ from text2art.studio.model import Json, Progress, State
 from text2art.studio.worker.coginputs import inputs_of
 from text2art.studio.worker.cogoutputs import Outputs
 from text2art.studio.worker.cogstream import Broken, events
-from text2art.studio.worker.runner import Ended, JobFailed, RunnerDied, Sink, Task, Wish
+from text2art.studio.worker.runner import (
+    Ended,
+    JobFailed,
+    OneByOne,
+    RunnerDied,
+    Sink,
+    Task,
+    Wish,
+)
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +73,7 @@ def addresses(text: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-class CogRunner:
+class CogRunner(OneByOne):
     """A `runner.Runner` on one container."""
 
     name = "cog"
@@ -103,7 +111,7 @@ class CogRunner:
         return status
 
     def run(self, task: Task, sink: Sink) -> Ended:
-        """See `runner.Runner`."""
+        """See `runner.OneByOne`."""
         name = f"{task.claim.job_id}-{task.claim.attempt}"
         body = {"id": name, "input": inputs_of(task)}
         watch = _Watch(self._http, name, body)
@@ -237,7 +245,7 @@ class _Prediction:
         """Pass on what the container tells, and to it what is wanted.
 
         Raises:
-            JobFailed, RunnerDied: as `runner.Runner.run`.
+            JobFailed, RunnerDied: as `runner.OneByOne.run`.
         """
         asked: Wish | None = None
         heard = time.monotonic()

@@ -1,4 +1,4 @@
-"""One job, drawn and told of, in the process that draws."""
+"""Jobs, drawn and told of, in the process that draws."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import io
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from functools import partial
+from inspect import GEN_SUSPENDED, getgeneratorstate
 from pathlib import Path
 
 from PIL import Image
@@ -23,6 +25,7 @@ from text2art.errors import (
     SettingsError,
     Text2ArtError,
 )
+from text2art.loop import Pull
 from text2art.media.darkroom import Darkroom
 from text2art.media.load import load_picture
 from text2art.media.pace import pace_of
@@ -32,6 +35,7 @@ from text2art.serving.worker import MOST_FILM_FRAMES, interval
 from text2art.session import Session
 from text2art.settings import Settings
 from text2art.studio.model import Json
+from text2art.together import in_step
 
 Tell = Callable[[Mapping[str, object]], None]
 _PROGRESS = 0.25  # seconds between reports
@@ -41,26 +45,57 @@ _DEAREST = 0.1  # of the time may go into checkpoints
 _RECENT = 20.0  # seconds that the time per step is measured over
 
 
-def draw(job: Json, models: Models, tell: Tell, end: Callable[[], str]) -> None:
-    """Draw a job; everything about it is told.
+def draw(jobs: Sequence[Json], models: Models, tell: Tell, end: Callable[[int], str]) -> None:
+    """Draw a job, or several together; everything about them is told.
+
+    What goes wrong in one is told of that one, and the others go on; what goes wrong in a step of
+    all is told of each.
 
     Args:
-        job: as `local.LocalRunner` sends it; the working folder is the job's.
+        jobs: as `local.LocalRunner` sends them; the working folder is the only one's.
         models: that are loaded.
         tell: takes messages: see `child`.
-        end: says how the job is to end, "" as long as it is not.
+        end: says how a job is to end, by its number, "" as long as it is not.
     """
+
+    def teller(number: int) -> Tell:
+        return lambda said: tell({"job": number, **said})
+
+    courses = [
+        _course(job, models, teller(number), partial(end, number), len(jobs))
+        for number, job in enumerate(jobs)
+    ]
+    try:
+        for _ in in_step(courses):
+            raise AssertionError("drawings yield nothing but pulls")
+    except Exception as error:
+        for course in courses:
+            if getgeneratorstate(course) == GEN_SUSPENDED:
+                with contextlib.suppress(StopIteration):
+                    course.throw(error)
+        if not isinstance(error, Text2ArtError):
+            raise
+
+
+def _course(
+    job: Json, models: Models, tell: Tell, end: Callable[[], str], company: int
+) -> Generator[Pull]:
+    """Draw a job, step by step; yield what is to be pulled."""
     try:
         settings = Settings.of(**job["settings"])
         _require_room(settings, int(job["pixels"]))
-        with _open(settings, job, models, tell) as session:
-            _Drawing(session, job, tell, end).run()
+        with _open(settings, job, models, tell, company) as session:
+            yield from _Drawing(session, job, tell, end).course()
     except OutOfMemory as error:
         tell({"say": "failed", "kind": "memory", "text": str(error)})
     except OutputError as error:  # not the owner's doing: this machine's disk
         tell({"say": "failed", "kind": "machine", "text": str(error)})
     except Text2ArtError as error:
         tell({"say": "failed", "kind": "job", "text": " ".join(str(error).split())})
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}"[:500]
+        tell({"say": "failed", "kind": "bug", "text": told})
+        raise
 
 
 def _require_room(settings: Settings, most: int) -> None:
@@ -78,7 +113,7 @@ def _require_room(settings: Settings, most: int) -> None:
             )
 
 
-def _open(settings: Settings, job: Json, models: Models, tell: Tell) -> Session:
+def _open(settings: Settings, job: Json, models: Models, tell: Tell, company: int) -> Session:
     """Open the session where the job is to begin, or to go on."""
     parent, file = job.get("parent"), job.get("checkpoint")
     try:
@@ -93,7 +128,7 @@ def _open(settings: Settings, job: Json, models: Models, tell: Tell) -> Session:
             tell({"say": "notice", "text": "begun anew: the checkpoint could not be used here"})
     if parent:  # what it shows is there, at least
         settings = settings.changed(init_image=parent)
-    return Session(settings, models=models)
+    return Session(settings, models=models, company=company)
 
 
 class _Left(Exception):
@@ -106,7 +141,7 @@ class _Drawing:
     def __init__(self, session: Session, job: Json, tell: Tell, end: Callable[[], str]) -> None:
         self._session, self._job, self._tell, self._end = session, job, tell, end
         self._steps = session.steps - session.begin
-        self._folder = Path.cwd()
+        self._folder = Path(job["folder"])
         now = time.monotonic()
         self._told = self._shown = -math.inf
         self._saved, self._save_cost, self._written = now, 0.0, 0
@@ -115,24 +150,28 @@ class _Drawing:
         self._lossless = isinstance(session.drawer, CellSource)
         self._darkroom = Darkroom()
 
-    def run(self) -> None:
-        """Draw to the end, or to where it is to end."""
+    def course(self) -> Generator[Pull]:
+        """Draw to the end, or to where it is to end; yield what is to be pulled."""
         try:
             with self._film() as film, self._darkroom:
-                last, state = self._follow(film)
+                last, state = yield from self._follow(film)
         except _Left:
             self._tell({"say": "stopped"})
         else:
             self._finish(last, state)
 
-    def _follow(self, film: Callable[[Frame], None]) -> tuple[Frame, str]:
+    def _follow(self, film: Callable[[Frame], None]) -> Generator[Pull, None, tuple[Frame, str]]:
         """Follow the frames; return the result, and whether it is done or canceled.
 
         Raises:
             _Left: it was to end without one.
         """
         session, told = self._session, 0
-        for frame in session.frames():
+        for made in session.course():
+            if isinstance(made, Pull):
+                yield made
+                continue
+            frame = made
             end = self._end()
             if end in ("stop", "abort"):
                 if end == "stop":

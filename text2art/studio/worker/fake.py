@@ -9,12 +9,12 @@ from typing import Any
 from PIL import Image
 
 from text2art.studio.model import Progress, State
-from text2art.studio.worker.runner import Ended, Frame, JobFailed, Sink, Task, Wish
+from text2art.studio.worker.runner import Ended, Frame, JobFailed, OneByOne, Sink, Task, Wish
 
 _SIDE = 32
 
 
-class FakeRunner:
+class FakeRunner(OneByOne):
     """A `runner.Runner` without models. A prompt that says "fail" fails."""
 
     name = "fake"
@@ -29,7 +29,7 @@ class FakeRunner:
         return True
 
     def run(self, task: Task, sink: Sink) -> Ended:
-        """See `runner.Runner`."""
+        """See `runner.OneByOne`."""
         steps = int(task.settings.get("iterations", 10))
         begin = 0
         if task.checkpoint is not None and task.parent is None:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import threading
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from text2art.studio.config import StudioConfig
@@ -13,8 +14,10 @@ from text2art.studio.model import Json, Progress, State
 from text2art.studio.worker.link import Child
 from text2art.studio.worker.runner import (
     Ended,
+    Ending,
     Frame,
     JobFailed,
+    Order,
     RunnerDied,
     Sink,
     Task,
@@ -43,7 +46,7 @@ class LocalRunner:
             threads: see `devices.share`.
         """
         self._config, self._wanted, self._threads = config, device, threads
-        self.device = device or "auto"
+        self.device, self.together = device or "auto", config.together
         self._child: Child | None = None
         self._stopping = threading.Event()
 
@@ -70,33 +73,52 @@ class LocalRunner:
         self.close()
         return False
 
-    def run(self, task: Task, sink: Sink) -> Ended:
+    def draw(self, orders: Sequence[Order]) -> Iterator[tuple[int, Ending]]:
         """See `runner.Runner`."""
+        going = dict(enumerate(orders))
+        try:
+            for number, ending in self._follow(going):
+                del going[number]
+                yield number, ending
+        except RunnerDied as error:
+            if len(orders) > 1:  # it may have been any of them: each is drawn alone after that
+                error.blame = False
+            for number in going:
+                yield number, error
+
+    def _follow(self, going: Mapping[int, Order]) -> Iterator[tuple[int, Ended | JobFailed]]:
+        """Pass on what the process tells, and to it what is wanted, until no job is left.
+
+        Raises:
+            RunnerDied: for all that are left.
+        """
         child = self._child
         if child is None:
             raise RunnerDied("there is no drawing process", blame=False)
-        child.tell({"do": "draw", **self._job(task)})
-        told, heard = Wish.GO, time.monotonic()
-        try:
-            while True:
+        child.tell({"do": "draw", "jobs": [self._job(task) for task, _ in going.values()]})
+        told, heard = dict.fromkeys(going, Wish.GO), time.monotonic()
+        while going:
+            for number, (_, sink) in going.items():
                 wish = sink.wish
-                if wish is not told:
-                    child.tell({"do": _ENDS[wish]})
-                    told = wish
+                if wish is not told[number]:
+                    child.tell({"do": _ENDS[wish], "job": number})
+                    told[number] = wish
+            try:
                 message = child.hear(_POLL)
-                if message is not None:
-                    heard = time.monotonic()
-                    ended = self._take(message, task.folder, sink)
-                    if ended is not None:
-                        return ended
-                elif time.monotonic() - heard > self._config.hang_seconds:
-                    self.close()
-                    raise RunnerDied(
-                        f"the drawing process did nothing for {self._config.hang_seconds:g} s"
-                    )
-        except EOFError as error:
-            self.close()
-            raise RunnerDied(str(error), blame=not self._stopping.is_set()) from None
+            except EOFError as error:
+                self.close()
+                raise RunnerDied(str(error), blame=not self._stopping.is_set()) from None
+            if message is not None:
+                heard = time.monotonic()
+                number = int(message["job"])
+                task, sink = going[number]
+                ended = self._take(message, task.folder, sink)
+                if ended is not None:
+                    yield number, ended
+            elif time.monotonic() - heard > self._config.hang_seconds:
+                self.close()
+                patience = self._config.hang_seconds
+                raise RunnerDied(f"the drawing process did nothing for {patience:g} s")
 
     def stop(self) -> None:
         """See `runner.Runner`."""
@@ -121,8 +143,12 @@ class LocalRunner:
             "frames_per_second": config.frames_per_second,
         }
 
-    def _take(self, message: Json, folder: Path, sink: Sink) -> Ended | None:
-        """Pass on what the process said; return the end if that was it."""
+    def _take(self, message: Json, folder: Path, sink: Sink) -> Ended | JobFailed | None:
+        """Pass on what the process said; return the end if that was it.
+
+        Raises:
+            RunnerDied: it cannot go on.
+        """
         kind = message.get("say")
         if kind == "progress":
             names = ("step", "steps", "score", "loss", "eta_seconds")
@@ -146,12 +172,12 @@ class LocalRunner:
             files = {ending: folder / name for ending, name in message["files"].items()}
             return Ended(_STATES[message["state"]], files, message["facts"])
         elif kind == "failed":
-            self._fail(str(message["kind"]), str(message["text"]))
+            return self._failed(str(message["kind"]), str(message["text"]))
         return None
 
-    def _fail(self, kind: str, text: str) -> None:
+    def _failed(self, kind: str, text: str) -> JobFailed:
         if kind == "job":
-            raise JobFailed(text)
+            return JobFailed(text)
         self.close()  # for memory's sake, or since a bug may have left anything behind
         if kind == "bug":
             text = f"an error in text2art: {text}"

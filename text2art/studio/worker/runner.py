@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import abc
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -50,6 +51,9 @@ class Ended:
     state: State | None
     files: Mapping[str, Path] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+Ending = Ended | JobFailed | RunnerDied
 
 
 @dataclass(frozen=True)
@@ -123,26 +127,33 @@ class Task:
         return self.claim.settings
 
 
+Order = tuple[Task, Sink]
+
+
 class Runner(Protocol):
-    """Draws one job at a time.
+    """Draws.
 
     Attributes:
         name: of its kind: local, cog.
         device: what it draws on, in words.
+        together: how many jobs it takes at a time, at most.
     """
 
     name: str
     device: str
+    together: int
 
     def ready(self) -> bool:
         """Whether a job could start now. Does what it can to make it so, which may take a while."""
 
-    def run(self, task: Task, sink: Sink) -> Ended:
-        """Draw.
+    def draw(self, orders: Sequence[Order]) -> Iterator[tuple[int, Ending]]:
+        """Draw a job, or several at once; yield how each ended, with its number, as it ends.
 
-        Raises:
-            JobFailed: the job is at fault.
-            RunnerDied: what drew is gone, or takes no job at present.
+        JobFailed: the job is at fault. RunnerDied: what drew is gone, or takes no job at present.
+        Of several nobody knows which one it was: none is blamed.
+
+        Args:
+            orders: at least one, at most `together`.
         """
 
     def stop(self) -> None:
@@ -150,3 +161,28 @@ class Runner(Protocol):
 
     def close(self) -> None:
         """End what was started, by force if need be. To be called when no job runs."""
+
+
+class OneByOne(abc.ABC):
+    """A `Runner`'s part, for those that take one job at a time."""
+
+    together = 1
+
+    def draw(self, orders: Sequence[Order]) -> Iterator[tuple[int, Ending]]:
+        """See `Runner`."""
+        for number, (task, sink) in enumerate(orders):
+            try:
+                ended = self.run(task, sink)
+            except (JobFailed, RunnerDied) as error:
+                yield number, error
+            else:
+                yield number, ended
+
+    @abc.abstractmethod
+    def run(self, task: Task, sink: Sink) -> Ended:
+        """Draw.
+
+        Raises:
+            JobFailed: the job is at fault.
+            RunnerDied: what drew is gone, or takes no job at present.
+        """

@@ -1,164 +1,33 @@
 """The supervisor: takes jobs off the queue, lets runners draw them, and publishes what comes of it.
 
 It never imports torch, so that it may live in the web process: whatever a drawing does to its own
-process (a crash, no memory, a hang), this one goes on. A slot, a thread per device or container,
-has one job at a time; beside it a heartbeat (`report.Report`) keeps the claim. Files are written
-under the attempt's own keys, and shown by the transaction that ends the job, if the claim still
-holds then.
+process (a crash, no memory, a hang), this one goes on. A slot (`slot.Slot`), a thread per device or
+container, has one job at a time, or some that are drawn together; beside each a heartbeat
+(`report.Report`) keeps the claim.
 """
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import os
 import secrets
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from types import FrameType, TracebackType
 
 from typing_extensions import Self
 
-from text2art.errors import SettingsError, Text2ArtError
+from text2art.errors import SettingsError
 from text2art.studio.config import StudioConfig
-from text2art.studio.model import Claim, Json, Outcome, State
 from text2art.studio.service import Studio
-from text2art.studio.store import result_key
 from text2art.studio.worker.devices import share
-from text2art.studio.worker.inputs import gather
 from text2art.studio.worker.local import LocalRunner
-from text2art.studio.worker.report import Report
-from text2art.studio.worker.runner import Ended, JobFailed, Runner, RunnerDied, Task, Wish
+from text2art.studio.worker.runner import Runner
+from text2art.studio.worker.slot import Slot
 
-log = logging.getLogger(__name__)
-
-LANES = ("gpu", "cpu")
 GRACE = 10.0  # seconds in which running jobs make their last checkpoints
-_WAIT = 1.0  # seconds between looks for a job, when nothing is heard of one
-_BACKOFF = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between looks for a runner that is down
-_RETRY = 2.0  # seconds, times the attempts made, before a job that lost its runner starts again
-_MOST_RETRY = 60.0
-
-
-class Slot:
-    """A runner and the thread that keeps it busy."""
-
-    def __init__(self, studio: Studio, runner: Runner, name: str) -> None:
-        self.name, self.runner = name, runner
-        self._studio = studio
-        self._stopping = threading.Event()
-        self._lock = threading.Lock()
-        self._report: Report | None = None
-        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
-
-    def start(self) -> None:
-        """Begin to take jobs."""
-        self._thread.start()
-
-    def ask_to_stop(self) -> None:
-        """Take no further job; the running one makes a checkpoint and goes back to the queue."""
-        self._stopping.set()
-        self.runner.stop()
-        with self._lock:
-            if self._report is not None:
-                self._report.ask_to_stop()
-
-    def join(self, seconds: float) -> bool:
-        """Wait until it has stopped; return whether it has."""
-        self._thread.join(max(0.0, seconds))
-        return not self._thread.is_alive()
-
-    # ---- the thread ----------------------------------------------------------------------------
-
-    def _serve(self) -> None:
-        queue, failures, enlisted = self._studio.queue, 0, ""
-        while not self._stopping.is_set():
-            try:
-                if not self.runner.ready():
-                    if enlisted:
-                        queue.dismiss(self.name)
-                        enlisted = ""
-                    self._stopping.wait(_BACKOFF[min(failures, len(_BACKOFF) - 1)])
-                    failures += 1
-                    continue
-                failures = 0
-                if enlisted != self.runner.device:
-                    enlisted = self.runner.device
-                    queue.enlist(self.name, runner=self.runner.name, device=enlisted, lanes=LANES)
-                claim = queue.claim(self.name, LANES)
-                if claim is None:
-                    queue.wait(_WAIT)
-                else:
-                    self._work(claim)
-            except Exception:  # the database is away, or a bug: neither may end the worker
-                log.exception("%s: the worker goes on in a while", self.name)
-                self._stopping.wait(_RETRY)
-        with contextlib.suppress(Exception):
-            queue.dismiss(self.name)
-        self.runner.close()
-
-    def _work(self, claim: Claim) -> None:
-        """Draw a claimed job; whatever happens, it ends, or goes back to the queue."""
-        queue = self._studio.queue
-        with (
-            tempfile.TemporaryDirectory(prefix="text2art-job-") as folder,
-            Report(queue, self._studio.store, claim) as report,
-        ):
-            self._set(report)
-            try:
-                task = gather(self._studio, claim, Path(folder))
-                ended = self.runner.run(task, report)
-                self._settle(task, ended, report)
-            except JobFailed as error:
-                report.flush()
-                queue.finish(claim, Outcome(State.FAILED, error=str(error)))
-            except RunnerDied as error:
-                log.warning("job %s, attempt %d: %s", claim.job_id, claim.attempt, error)
-                report.flush()
-                delay = error.delay
-                if error.blame:
-                    delay = max(delay, min(_MOST_RETRY, _RETRY * (claim.attempt - 1)))
-                queue.give_back(claim, delay=delay, blame=error.blame, error=str(error))
-            except Exception as error:
-                log.exception("job %s, attempt %d", claim.job_id, claim.attempt)
-                told = f"the worker failed: {type(error).__name__}"
-                if isinstance(error, Text2ArtError):
-                    told = f"the worker failed: {error}"
-                self.runner.close()
-                queue.give_back(claim, delay=_RETRY, blame=True, error=told)
-            finally:
-                self._set(None)
-
-    def _set(self, report: Report | None) -> None:
-        with self._lock:
-            self._report = report
-            if report is not None and self._stopping.is_set():
-                report.ask_to_stop()
-
-    def _settle(self, task: Task, ended: Ended, report: Report) -> None:
-        """End the job as its drawing has ended, or give it back."""
-        claim, queue = task.claim, self._studio.queue
-        if report.flush() is Wish.LOST:
-            return
-        if ended.state is None:
-            queue.give_back(claim)
-            return
-        result = self._store(claim, ended)
-        if not queue.finish(claim, Outcome(ended.state, result)):
-            log.warning("job %s, attempt %d was lost at its end", claim.job_id, claim.attempt)
-
-    def _store(self, claim: Claim, ended: Ended) -> Json:
-        """Write the files of a result; return what there is to publish."""
-        keys = {}
-        for ending, path in ended.files.items():
-            keys[ending] = result_key(claim.job_id, claim.attempt, ending)
-            self._studio.store.put_file(keys[ending], path)
-        return {"files": keys, **ended.facts}
 
 
 class Supervisor:
