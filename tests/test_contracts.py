@@ -75,7 +75,7 @@ def loss_options(component: registry.Component, folder: Path) -> Any:
     return table() if table else None
 
 
-@pytest.mark.parametrize("kind", ["isotropic", "clipped", "log"])
+@pytest.mark.parametrize("kind", ["anisotropic", "vectorial", "clipped", "log"])
 def test_kinds_of_smoothness(kind: Any) -> None:
     component = registry.find("losses", "smoothness")
     check_loss(component.load(), SmoothnessOptions(kind=kind, kernel=3, edge_order=2))

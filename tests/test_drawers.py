@@ -13,6 +13,7 @@ from torch import Tensor
 
 from text2art.color import oklab
 from text2art.core import Canvas, Drawer
+from text2art.drawers.enlarging import Enlarged
 from text2art.drawers.fft import FftDrawer
 from text2art.drawers.lattice import Shape
 from text2art.drawers.layers import Layers, squash
@@ -191,17 +192,42 @@ def test_layers_double_up_to_the_finest() -> None:
     assert rates == sorted(rates, reverse=True)
 
 
+@pytest.mark.parametrize("sizes", [(8, 11, 16, 22), (48, 64, 144, 192), (16, 16, 31, 50)])
+def test_enlarging_is_cubic_convolution(sizes: tuple[int, int, int, int]) -> None:
+    """As torch's antialiased one, which has the same a, where its rule for edges plays no part."""
+    rows, columns, height, width = sizes
+    grid = torch.randn(1, 3, rows, columns, generator=stream(0, "grid"))
+    enlarged = Enlarged(rows, columns, height, width)(grid)
+    expected = torch.nn.functional.interpolate(
+        grid.double(), size=(height, width), mode="bicubic", antialias=True
+    )
+    down, across = (2 * (-(-height // rows)), 2 * (-(-width // columns)))
+    inside = (..., slice(down, -down), slice(across, -across))
+    assert enlarged[inside].numel() > 100
+    torch.testing.assert_close(enlarged[inside], expected[inside].float(), rtol=1e-5, atol=1e-5)
+
+
+def test_enlarged_grids_go_on_beyond_their_edge() -> None:
+    grid = torch.randn(1, 3, 5, 7, generator=stream(0, "grid"))
+    larger = torch.nn.functional.pad(grid, (2, 2, 2, 2), mode="replicate")
+    inner = Enlarged(9, 11, 27, 33)(larger)[..., 6:-6, 6:-6]
+    torch.testing.assert_close(Enlarged(5, 7, 15, 21)(grid), inner, rtol=1e-5, atol=1e-5)
+    assert torch.equal(Enlarged(5, 7, 5, 7)(grid), grid)
+    one = torch.full((1, 3, 1, 1), 0.3)
+    torch.testing.assert_close(Enlarged(1, 1, 4, 6)(one), torch.full((1, 3, 4, 6), 0.3))
+
+
 def test_staggered_rows_read_half_a_cell_apart() -> None:
     """A smooth ramp in the coarse layers is as smooth across staggered cells."""
-    layers = Layers(8, 8, stream(0, "layers"), staggered=True)
+    layers = Layers(16, 16, stream(0, "layers"), staggered=True)
     with torch.no_grad():
         for grid in layers.grids:
             grid.zero_()
-        layers.grids[2].copy_(torch.arange(4.0).expand(1, 3, 4, 4))
+        layers.grids[3].copy_(torch.arange(8.0).expand(1, 3, 8, 8))
     total = layers.total()[0, 0]
-    middle = total[:, 2:6]
-    steps = torch.arange(2.0, 6.0)
-    for row in range(8):
+    middle = total[:, 4:12]  # the ramp ends at the edges
+    steps = torch.arange(4.0, 12.0)
+    for row in range(16):
         centers = (steps + (0.25 if row % 2 == 0 else 0.75)) / 2 - 0.5
         assert torch.allclose(middle[row], centers, atol=1e-5)
 

@@ -80,7 +80,7 @@ def array(image: Tensor) -> Array:
 # ---- smoothness, total variation, symmetry -----------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["isotropic", "clipped", "log"])
+@pytest.mark.parametrize("kind", ["vectorial", "clipped", "log"])
 @pytest.mark.parametrize(("spacing", "order"), [(1.0, 1), (0.1, 2)])
 def test_kinds_of_smoothness_follow_numpy(kind: Any, spacing: float, order: int) -> None:
     image = noise(1, 3, 112, 20).double()
@@ -88,10 +88,49 @@ def test_kinds_of_smoothness_follow_numpy(kind: Any, spacing: float, order: int)
     a: Any = array(image)
     down, across = np.gradient(a, spacing, axis=(1, 2), edge_order=order)  # type: ignore[call-overload]
     s = np.sqrt((down**2 + across**2).sum(0)) * 20 / 224
-    expected = {"isotropic": s, "clipped": np.minimum(s, 0.5), "log": np.log(1 + s)}[kind].mean()
+    expected = {"vectorial": s, "clipped": np.minimum(s, 0.5), "log": np.log(1 + s)}[kind].mean()
     assert value(SmoothnessLoss(1.0, options), image) == pytest.approx(expected, rel=1e-3)
     if spacing == 0.1 and kind == "clipped":
         assert expected < s.mean()  # it was clipped
+
+
+def test_total_variation_follows_numpy() -> None:
+    image = noise(1, 3, 20, 28).double()
+    a = array(image)
+    across = np.diff(a, axis=2, append=a[:, :, -1:])
+    down = np.diff(a, axis=1, append=a[:, -1:])
+    isotropic = (4 / np.pi) * np.hypot(across, down).mean() * 20 / 64
+    assert value(SmoothnessLoss(), image) == pytest.approx(isotropic, rel=0.02)  # noise has no 0
+    plain = np.abs(np.diff(a, axis=1)).mean() + np.abs(np.diff(a, axis=2)).mean()
+    options = SmoothnessOptions(kind="anisotropic")
+    assert value(SmoothnessLoss(1.0, options), image) == pytest.approx(plain * 20 / 64)
+
+
+def test_total_variation_is_alike_in_all_directions() -> None:
+    """Of soft stripes at all angles; anisotropic is dearest along a diagonal."""
+    at = torch.arange(128.0)
+    values: dict[str, list[float]] = {"isotropic": [], "anisotropic": []}
+    for angle in np.linspace(0, np.pi, 16, endpoint=False):
+        side = float(np.cos(angle)) * at + float(np.sin(angle)) * at[:, None]
+        picture = 0.5 + 0.4 * (side / 5).sin()
+        for kind, found in values.items():
+            options = SmoothnessOptions(kind=kind)
+            found.append(value(SmoothnessLoss(1.0, options), picture.expand(1, 3, 128, 128)))
+    spread = {kind: max(found) / min(found) for kind, found in values.items()}
+    assert spread["isotropic"] < 1.03
+    assert spread["anisotropic"] > 1.3
+    means = {kind: np.mean(found) for kind, found in values.items()}
+    assert means["isotropic"] == pytest.approx(means["anisotropic"], rel=0.05)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (2, 2)])
+def test_total_variation_of_the_smallest_pictures(size: tuple[int, int]) -> None:
+    image = noise(1, 3, *size).requires_grad_()
+    loss = SmoothnessLoss()(view_of(image))
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert image.grad is not None
+    assert image.grad.isfinite().all()
+    assert (loss.item() > 0) == (size != (1, 1))
 
 
 def test_smoothness_may_blur_first() -> None:

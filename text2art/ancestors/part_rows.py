@@ -20,7 +20,7 @@ _REGULAR: Mapping[str, tuple[float, float]] = {
     "hex": (1, 1.414),
     "diamond": (1, 2),
 }
-_KINDS: Mapping[str, str] = {"default": "isotropic", "clipped": "clipped", "log": "log"}
+_KINDS: Mapping[str, str] = {"default": "vectorial", "clipped": "clipped", "log": "log"}
 _REPEATS: Mapping[str, str] = {
     "none": "grid",
     "shift": "brick",
@@ -225,7 +225,7 @@ LOSSES: tuple[Row, ...] = (
         beside=_with("symmetry"), read=_weight("symmetry"), whose="pixray"),
     Row("smoothness_weight", "losses", "1", "losses=smoothness:WEIGHT.", sample=2,
         beside=_with("smoothness"), read=_weight("smoothness"), whose="pixray"),
-    Row("smoothness_type", "smoothness.kind", "default", "default is isotropic.", sample="clipped",
+    Row("smoothness_type", "smoothness.kind", "default", "default is vectorial.", sample="clipped",
         beside=_with("smoothness"), read=_word("smoothness.kind", _KINDS), whose="pixray"),
     Row("smoothness_gaussian_kernel", "smoothness.kernel", "0", sample=3,
         beside=_with("smoothness"), whose="pixray"),

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from text2art.color import opacity, opacity_logits
 from text2art.core import ParamGroup
+from text2art.drawers.enlarging import Enlarged
 
 GAIN = 4.0  # logits per unit of a layer: brings Adam's usual rates to colors
 # Standard deviations of a start. Coarse layers begin with faint blobs of color: from nearly even
@@ -49,7 +50,6 @@ class Layers(nn.Module):
             channels: 3, or 4 with alpha.
         """
         super().__init__()
-        self._staggered = staggered
         short = min(rows, columns)
         self._scales = [2**i for i in range(math.ceil(math.log2(short)))] + [short]
         shapes = [
@@ -60,6 +60,12 @@ class Layers(nn.Module):
             nn.Parameter(_spread(n) * torch.randn(1, channels, h, w, generator=draw))
             for n, (h, w) in zip(self._scales, shapes, strict=True)
         )
+        onto = shapes[1:]
+        if staggered and onto:  # of twice as many columns: see `_onto`
+            onto[-1] = (onto[-1][0], 2 * onto[-1][1])
+        self._enlarge = nn.ModuleList(
+            Enlarged(*coarse, *fine) for coarse, fine in zip(shapes, onto, strict=False)
+        )
         with torch.no_grad():
             for grid in self.grids:
                 grid[:, 3:] *= _EVEN
@@ -69,8 +75,8 @@ class Layers(nn.Module):
         """Return the sum of all layers at the finest grid, `(1, C, rows, columns)`, unbounded."""
         # Each partial sum is enlarged to the next grid, so that little is done at full size.
         total: Tensor = self.grids[0]
-        for grid in list(self.grids)[1:]:
-            total = self._onto(total, grid) + grid
+        for number in range(1, len(self.grids)):
+            total = self._onto(total, number) + self.grids[number]
         return total
 
     def groups(self, rate: float, decay: float) -> list[ParamGroup]:
@@ -84,32 +90,26 @@ class Layers(nn.Module):
     def fit_(self, target: Tensor) -> None:
         """Make the sum equal `(1, C, rows, columns)`; each layer takes what coarser ones lack."""
         total = torch.zeros_like(self.grids[0])
-        for grid in self.grids:
-            total = self._onto(total, grid)
+        for number, grid in enumerate(self.grids):
+            total = self._onto(total, number) if number else total
             grid.copy_(F.interpolate(target, size=grid.shape[-2:], mode="area") - total)
             total = total + grid
 
-    def _onto(self, total: Tensor, grid: Tensor) -> Tensor:
-        """Enlarge a partial sum to the cells of the next grid."""
-        rows, columns = grid.shape[-2:]
-        if not self._staggered or grid is not self.grids[-1]:
-            return enlarge(total, rows, columns)
-        # Of twice as many columns, even rows take the left ones and odd rows the right ones.
-        halves = enlarge(total, rows, 2 * columns).reshape(1, -1, rows, columns, 2)
-        parity = torch.arange(rows, device=grid.device) % 2
+    def _onto(self, total: Tensor, number: int) -> Tensor:
+        """Enlarge a partial sum to the cells of the next grid, by its number."""
+        enlarged: Tensor = self._enlarge[number - 1](total)
+        rows, columns = self.grids[number].shape[-2:]
+        if enlarged.shape[-1] == columns:
+            return enlarged
+        # Staggered even rows take the left ones, odd rows the right ones.
+        halves = enlarged.reshape(1, -1, rows, columns, 2)
+        parity = torch.arange(rows, device=total.device) % 2
         return torch.where(parity[:, None] == 0, halves[..., 0], halves[..., 1])
 
 
 def _spread(cells: int) -> float:
     """Return the standard deviation of a layer's start, by its cells along the short side."""
     return _BLOBS if cells <= _COARSE else _FINE * _COARSE / cells
-
-
-def enlarge(grid: Tensor, height: int, width: int) -> Tensor:
-    """Interpolate `(1, C, h, w)` bilinearly to a larger grid."""
-    if grid.shape[-2:] == (height, width):
-        return grid
-    return F.interpolate(grid, size=(height, width), mode="bilinear", align_corners=False)
 
 
 def squash(total: Tensor) -> Tensor:

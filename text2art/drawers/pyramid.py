@@ -8,7 +8,8 @@ from torch.nn import functional as F
 
 from text2art.color import Snap, mixed, snapped, taken
 from text2art.core import Canvas, Drawer, ParamGroup
-from text2art.drawers.layers import Layers, enlarge, squash, unsquash
+from text2art.drawers.enlarging import Enlarged
+from text2art.drawers.layers import Layers, squash, unsquash
 from text2art.options.drawers import PyramidOptions
 
 
@@ -22,21 +23,23 @@ class PyramidDrawer(Drawer):
 
     def __init__(self, canvas: Canvas, options: PyramidOptions) -> None:
         super().__init__()
-        self._height, self._width = canvas.height, canvas.width
         self._options = options
         short = min(canvas.width, canvas.height)
         finest = min(options.finest, short)
+        rows = max(1, round(finest * canvas.height / short))
+        columns = max(1, round(finest * canvas.width / short))
         self._layers = Layers(
-            max(1, round(finest * canvas.height / short)),
-            max(1, round(finest * canvas.width / short)),
+            rows,
+            columns,
             canvas.stream("pyramid/start"),
             channels=4 if canvas.transparent else 3,
         ).to(canvas.device)
+        self._enlarge = Enlarged(rows, columns, canvas.height, canvas.width).to(canvas.device)
         self._snap = Snap(canvas.palette).to(canvas.device) if canvas.palette is not None else None
 
     def forward(self) -> Tensor:
         """See `core.Drawer.forward`."""
-        image = squash(enlarge(self._layers.total(), self._height, self._width))
+        image = squash(self._enlarge(self._layers.total()))
         return image if self._snap is None else snapped(self._snap, image)
 
     def groups(self) -> list[ParamGroup]:

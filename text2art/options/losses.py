@@ -42,23 +42,24 @@ Margins = Annotated[tuple[float, ...] | None, BeforeValidator(_margins)]
 class SmoothnessOptions(Options):
     """How unevenness is measured."""
 
-    kind: Literal["anisotropic", "isotropic", "clipped", "log"] = Field(
-        "anisotropic",
-        description="Anisotropic total variation; isotropic, pixray's default; clipped, which "
-        "leaves sharp edges alone; log, which minds them less.",
+    kind: Literal["isotropic", "anisotropic", "vectorial", "clipped", "log"] = Field(
+        "isotropic",
+        description="Total variation, alike in all directions; anisotropic, which makes blocks; "
+        "vectorial, pixray's default; clipped, which leaves sharp edges alone; log, which minds "
+        "them less.",
     )
     kernel: Annotated[int, AfterValidator(_odd)] = Field(
         0, ge=0, le=99, description="Side of a Gaussian blur before, in pixels, odd; 0 = none."
     )
     std: float = Field(1.0, gt=0, le=50, description="Standard deviation of that blur, pixels.")
     spacing: float = Field(
-        1.0, gt=0, le=100, description="What differences are divided by (not if anisotropic)."
+        1.0, gt=0, le=100, description="What differences are divided by (pixray's kinds)."
     )
     edge_order: int = Field(
         1,
         ge=1,
         le=2,
-        description="Order of the differences at the picture's edge (not if anisotropic).",
+        description="Order of the differences at the picture's edge (pixray's kinds).",
     )
 
 
