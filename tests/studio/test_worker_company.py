@@ -192,6 +192,25 @@ def test_a_death_is_blamed_on_none_of_several_and_then_on_whose_it_was(one: Stud
     assert [reasons(one, j.id) for j in (jobs[0], jobs[2])] == [["stopped"], ["stopped"]]
 
 
+def test_what_is_claimed_is_drawn_though_the_database_goes_away(
+    one: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = one.queue.claim
+
+    def failing(*given: Any) -> Claim | None:
+        if len(given) > 2:
+            raise ConnectionError("gone")
+        return claim(*given)
+
+    monkeypatch.setattr(one.queue, "claim", failing)
+    asked = [submit(one, prompts=[text]) for text in "ab"]
+    runner = Social()
+    with Supervisor(one, [runner]):
+        states = [ended(one, job_id).state for job_id in asked]
+    assert states == [State.DONE, State.DONE]
+    assert runner.orders == [["a"], ["b"]]
+
+
 def test_a_job_that_cannot_begin_leaves_the_others(
     one: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,7 +108,11 @@ class Slot:
             return []
         claims = [first]
         while len(claims) < self.runner.together and may_have_company(first):
-            other = queue.claim(self.name, LANES, partial(keeps_company, first))
+            try:
+                other = queue.claim(self.name, LANES, partial(keeps_company, first))
+            except Exception:  # those that are claimed are drawn all the same
+                log.exception("%s: no further job is drawn together with these", self.name)
+                break
             if other is None:
                 break
             claims.append(other)
@@ -124,7 +128,7 @@ class Slot:
                 going.append(_Taken(claim, Path(folder), stack.enter_context(report)))
             self._set([taken.report for taken in going])
             try:
-                self._draw(going, len(claims))
+                self._draw(going)
             except Exception as error:
                 log.exception("jobs %s", [(one.job_id, one.attempt) for one in claims])
                 told = f"the worker failed: {type(error).__name__}"
@@ -138,7 +142,7 @@ class Slot:
             finally:
                 self._set([])
 
-    def _draw(self, going: list[_Taken], count: int) -> None:
+    def _draw(self, going: list[_Taken]) -> None:
         """Draw jobs, and settle each as it ends; those that are left in the list are not."""
         drawn, orders = [], []
         for taken in tuple(going):
