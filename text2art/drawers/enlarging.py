@@ -13,7 +13,7 @@ class Enlarged(nn.Module):
 
     "Cubic Convolution Interpolation for Digital Image Processing" (Keys 1981, section IV). Bilinear
     interpolation is bent along the rows and columns of a coarse grid, so that things became blocks.
-    As products of matrices it takes less time than torch's bilinear one on a CPU, and its gradient
+    As products of matrices it is about as quick as torch's bilinear one on a CPU, and its gradient
     has one order of summation on any device.
     """
 
