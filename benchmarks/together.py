@@ -90,7 +90,7 @@ def queued(jobs: int, together: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         studio = Studio.open(StudioConfig(data=Path(folder), together=together))
         asked = {"prompts": ["a red apple on a white background"], "quality": "draft", "seed": 1}
-        found = [studio.submit(asked, LOCAL)[0].id]  # once more than asked for: loads the models
+        found = [studio.submit(asked, LOCAL)[0].id]  # before they count: it loads the models
         with Supervisor(studio):
             _ended(studio, found)
             studio.pause()

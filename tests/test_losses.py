@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from text2art.losses.saturation import SaturationLoss
 from text2art.losses.smoothness import SmoothnessLoss
 from text2art.losses.symmetry import SymmetryLoss
 from text2art.options.cutouts import ViewOptions
+from text2art.options.losses import SmoothnessOptions
 from text2art.perceptors.toy import ToyPerceptor
 from text2art.runtime import pick, stream
 
@@ -127,16 +129,23 @@ def test_crops_are_cut_once_and_shared(toy: ToyPerceptor) -> None:
 def test_smoothness_is_zero_on_flat_and_right_on_a_step() -> None:
     assert SmoothnessLoss()(view_of(torch.full((1, 3, 64, 64), 0.3))).item() == 0
     step = torch.zeros(1, 3, 64, 64)
-    step[..., 32:] = 1  # one column of 64 has a gradient, whose length is 1
-    assert SmoothnessLoss()(view_of(step)).item() == pytest.approx(4 / math.pi / 64, rel=0.01)
+    step[..., 32:] = 1  # one column of 64 has a gradient, whose length is 1; 64 of 64*63 across
+    length = math.hypot(1, 0.003) - 0.003
+    assert SmoothnessLoss()(view_of(step)).item() == pytest.approx(4 / math.pi * length / 64)
+    anisotropic = SmoothnessLoss(1.0, SmoothnessOptions(kind="anisotropic"))
+    assert anisotropic(view_of(step)).item() == pytest.approx(1 / 63)
 
 
-def test_smoothness_hardly_depends_on_size() -> None:
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [("isotropic", "bicubic"), ("anisotropic", "bicubic"), ("anisotropic", "nearest")],
+)
+def test_smoothness_hardly_depends_on_size(kind: Any, mode: str) -> None:
+    """Corners of blocks are one pixel at any size: isotropic counts them by their share of all."""
     small = noise(1, 3, 16, 16)
-    larger = [
-        torch.nn.functional.interpolate(small, scale_factor=k, mode="bicubic") for k in (4, 8)
-    ]
-    values = [SmoothnessLoss()(view_of(picture)).item() for picture in larger]
+    larger = [torch.nn.functional.interpolate(small, scale_factor=k, mode=mode) for k in (4, 8)]
+    loss = SmoothnessLoss(1.0, SmoothnessOptions(kind=kind))
+    values = [loss(view_of(picture)).item() for picture in larger]
     assert values[0] == pytest.approx(values[1], rel=0.02)
 
 

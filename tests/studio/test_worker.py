@@ -16,11 +16,11 @@ from PIL import Image
 from sqlalchemy import update
 
 from tests.cog_server import until
+from tests.studio.tools import ended, view
 from text2art.errors import SettingsError
 from text2art.studio import events
 from text2art.studio.config import StudioConfig
 from text2art.studio.db.tables import jobs
-from text2art.studio.gallery import JobView
 from text2art.studio.model import Claim, EventType, Progress, State
 from text2art.studio.net import Web
 from text2art.studio.service import LOCAL, Studio
@@ -61,15 +61,6 @@ def one(new_url: Callable[[str], str], open_studio: Open) -> Studio:
 
 def submit(studio: Studio, **changes: Any) -> str:
     return studio.submit({**JOB, **changes}, LOCAL)[0].id
-
-
-def view(studio: Studio, job_id: str) -> JobView:
-    return studio.get(job_id, LOCAL)
-
-
-def ended(studio: Studio, job_id: str) -> JobView:
-    until(lambda: view(studio, job_id).job.state.ended, f"the end of {job_id}", 60)
-    return view(studio, job_id)
 
 
 def kinds(studio: Studio, job_id: str, kind: EventType) -> list[dict[str, Any]]:

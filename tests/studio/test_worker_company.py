@@ -13,12 +13,12 @@ from PIL import Image, ImageChops, ImageStat
 from sqlalchemy import update
 
 from tests.cog_server import until
+from tests.studio.tools import ended, view
 from text2art.api import draw
 from text2art.errors import SettingsError
 from text2art.media.png import read_record
 from text2art.studio.config import StudioConfig
 from text2art.studio.db.tables import jobs as rows
-from text2art.studio.gallery import JobView
 from text2art.studio.ids import new_id
 from text2art.studio.model import Claim, EventType, Job, Outcome, State
 from text2art.studio.service import LOCAL, Studio
@@ -58,15 +58,6 @@ def one(new_url: Callable[[str], str], open_studio: Open) -> Studio:
 
 def submit(studio: Studio, **changes: Any) -> str:
     return studio.submit({**JOB, **changes}, LOCAL)[0].id
-
-
-def view(studio: Studio, job_id: str) -> JobView:
-    return studio.get(job_id, LOCAL)
-
-
-def ended(studio: Studio, job_id: str) -> Job:
-    until(lambda: view(studio, job_id).job.state.ended, f"the end of {job_id}", 120)
-    return view(studio, job_id).job
 
 
 def reasons(studio: Studio, job_id: str) -> list[str]:
@@ -171,7 +162,7 @@ def test_what_waits_is_drawn_together_as_far_as_turns_allow(one: Studio) -> None
     asked += [submit(one, prompts=["large"], size="64x32"), submit(one, prompts=["d"])]
     runner = Social()
     with Supervisor(one, [runner]):
-        jobs = [ended(one, job_id) for job_id in asked]
+        jobs = [ended(one, job_id).job for job_id in asked]
     assert runner.orders == [["a", "b", "fail"], ["c"], ["large"], ["d"]]
     assert [j.state for j in jobs].count(State.DONE) == 5
     assert (jobs[2].state, jobs[2].error) == (State.FAILED, "the prompt says that it fails")
@@ -183,7 +174,7 @@ def test_a_death_is_blamed_on_none_of_several_and_then_on_whose_it_was(one: Stud
     asked = [submit(one, prompts=[text]) for text in texts]
     runner = Social()
     with Supervisor(one, [runner]):
-        jobs = [ended(one, job_id) for job_id in asked]
+        jobs = [ended(one, job_id).job for job_id in asked]
     assert runner.orders[0] == list(texts)
     assert all(len(order) == 1 for order in runner.orders[1:])
     assert [j.state for j in jobs] == [State.DONE, State.FAILED, State.DONE]
@@ -206,7 +197,7 @@ def test_what_is_claimed_is_drawn_though_the_database_goes_away(
     asked = [submit(one, prompts=[text]) for text in "ab"]
     runner = Social()
     with Supervisor(one, [runner]):
-        states = [ended(one, job_id).state for job_id in asked]
+        states = [ended(one, job_id).job.state for job_id in asked]
     assert states == [State.DONE, State.DONE]
     assert runner.orders == [["a"], ["b"]]
 
@@ -223,7 +214,7 @@ def test_a_job_that_cannot_begin_leaves_the_others(
     asked = [submit(one, prompts=[text]) for text in "abc"]
     runner = Social()
     with Supervisor(one, [runner]):
-        states = [ended(one, job_id).state for job_id in asked]
+        states = [ended(one, job_id).job.state for job_id in asked]
     assert states == [State.DONE, State.FAILED, State.DONE]
     assert runner.orders == [["a", "c"]]
 
@@ -271,7 +262,7 @@ def test_pictures_drawn_together_are_each_as_alone(sociable: Studio) -> None:
     texts = ("a red apple", "a green leaf", "the sea")
     asked = [submit(sociable, prompts=[text], make_video=True) for text in texts]
     with Supervisor(sociable, [LocalRunner(sociable.config)]):
-        jobs = [ended(sociable, job_id) for job_id in asked]
+        jobs = [ended(sociable, job_id).job for job_id in asked]
     assert [(j.state, j.attempt, j.error) for j in jobs] == [(State.DONE, 1, "")] * 3
     pictures = [result(sociable, job_id) for job_id in asked]
     for drawn, one in zip(pictures, jobs, strict=True):
@@ -295,9 +286,9 @@ def test_each_of_several_ends_on_its_own(sociable: Studio) -> None:
         until(lambda: view(sociable, dropped).job.step > 5, "some steps")
         pid = runner.pid
         sociable.cancel(dropped, LOCAL)
-        assert ended(sociable, dropped).state is State.CANCELED
+        assert ended(sociable, dropped).job.state is State.CANCELED
         assert view(sociable, good).job.state is State.RUNNING
-        assert ended(sociable, good).state is State.DONE
+        assert ended(sociable, good).job.state is State.DONE
         assert runner.pid == pid
 
 
@@ -308,7 +299,7 @@ def test_a_process_killed_with_several_jobs_loses_none(sociable: Studio) -> None
         until(lambda: all(saved(sociable, job_id) > 60 for job_id in asked), "checkpoints")
         assert runner.pid is not None
         os.kill(runner.pid, signal.SIGKILL)
-        jobs = [ended(sociable, job_id) for job_id in asked]
+        jobs = [ended(sociable, job_id).job for job_id in asked]
     assert [(j.state, j.attempt) for j in jobs] == [(State.DONE, 2)] * 2
     for one in jobs:
         assert reasons(sociable, one.id) == ["stopped"]

@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 
 from tests.cog_server import children, until
+from tests.studio.tools import ended, view
 from text2art.api import draw
 from text2art.media.png import read_record
 from text2art.starts import rounds_of, steps_of
 from text2art.studio.config import StudioConfig
-from text2art.studio.gallery import JobView
 from text2art.studio.model import EventType, State
 from text2art.studio.service import LOCAL, Studio
 from text2art.studio.worker.local import LocalRunner
@@ -67,17 +67,8 @@ def workers(studio: Studio, runner: LocalRunner) -> Iterator[Supervisor]:
         yield workers
 
 
-def view(studio: Studio, job_id: str) -> JobView:
-    return studio.get(job_id, LOCAL)
-
-
 def submit(studio: Studio, **changes: Any) -> str:
     return studio.submit({**JOB, **changes}, LOCAL)[0].id
-
-
-def ended(studio: Studio, job_id: str) -> JobView:
-    until(lambda: view(studio, job_id).job.state.ended, f"the end of {job_id}")
-    return view(studio, job_id)
 
 
 def reaches(studio: Studio, job_id: str, step: int) -> None:

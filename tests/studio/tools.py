@@ -7,16 +7,30 @@ from typing import Any
 
 from sqlalchemy import Engine, insert, select
 
+from tests.cog_server import until
 from text2art.studio import events
 from text2art.studio.db.engine import now
 from text2art.studio.db.rows import job_of, row_of
 from text2art.studio.db.tables import owners
+from text2art.studio.gallery import JobView
 from text2art.studio.ids import new_id
 from text2art.studio.model import Claim, Event, EventType, Job, NewJob, State
 from text2art.studio.queue.base import JobQueue
 from text2art.studio.queue.opening import open_queue
+from text2art.studio.service import LOCAL, Studio
 
 TOY = {"prompts": ["a red apple"], "perceptor": "toy", "drawer": "pixel", "seed": 7}
+
+
+def view(studio: Studio, job_id: str) -> JobView:
+    """Return a job as this machine's user sees it."""
+    return studio.get(job_id, LOCAL)
+
+
+def ended(studio: Studio, job_id: str) -> JobView:
+    """Wait for a job's end, and return it."""
+    until(lambda: view(studio, job_id).job.state.ended, f"the end of {job_id}")
+    return view(studio, job_id)
 
 
 class Bench:
